@@ -1,0 +1,275 @@
+//! Instants in UTC and calendar days. No clock is read here, and no zone is guessed.
+
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// Microseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Micros(pub i64);
+
+impl Micros {
+    /// Milliseconds since 1970, if the year has four digits.
+    pub fn from_millis(millis: i64) -> Option<Micros> {
+        Micros::in_range(millis.checked_mul(1_000)?)
+    }
+
+    /// An instant of a year that RFC 3339 can write.
+    pub fn in_range(micros: i64) -> Option<Micros> {
+        (FIRST..=LAST).contains(&micros).then_some(Micros(micros))
+    }
+
+    /// RFC 3339 with an offset, and whether digits finer than a microsecond were cut.
+    #[inline]
+    pub fn parse(text: &str) -> Option<(Micros, bool)> {
+        match usual_form(text.as_bytes()) {
+            Some((local, Zone::Offset(seconds))) => {
+                Micros::in_range(local - seconds * 1_000_000).map(|micros| (micros, false))
+            }
+            _ => other_form(text),
+        }
+    }
+
+    /// A date and time without a zone, as microseconds since 1970 of that local clock.
+    pub fn parse_naive(text: &str) -> Option<jiff::civil::DateTime> {
+        let looks_naive = text.len() >= 16 && !text.ends_with(['Z', 'z']) && !text[10..].contains(['+', '-', '[']);
+        (text.is_ascii() && looks_naive).then(|| text.parse().ok()).flatten()
+    }
+}
+
+const FIRST: i64 = -62_135_596_800_000_000; // 0001-01-01T00:00:00Z
+const LAST: i64 = 253_402_300_799_999_999; // 9999-12-31T23:59:59.999999Z
+
+enum Zone {
+    Offset(i64),
+    None,
+}
+
+/// `2026-08-08T20:54:19[.123456](Z|+02:00)`: what webhooks send, read without a detour.
+#[inline]
+fn usual_form(b: &[u8]) -> Option<(i64, Zone)> {
+    let (date_time, mut rest) = b.split_at_checked(19)?;
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2] = *date_time else {
+        return None;
+    };
+    let mut bad = false;
+    let mut two = |tens: u8, ones: u8| {
+        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+        bad |= tens > 9 || ones > 9;
+        tens as i64 * 10 + ones as i64
+    };
+    let (year, month, day) = (two(y1, y2) * 100 + two(y3, y4), two(m1, m2), two(d1, d2));
+    let (hour, minute, second) = (two(h1, h2), two(n1, n2), two(s1, s2));
+    let mut micros = 0;
+    if let [b'.', fraction @ ..] = rest {
+        let digits = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+        if digits == 0 || digits > 6 {
+            return None;
+        }
+        for &digit in &fraction[..digits] {
+            micros = micros * 10 + (digit - b'0') as i64;
+        }
+        micros *= [0, 100_000, 10_000, 1_000, 100, 10, 1][digits];
+        rest = &fraction[digits..];
+    }
+    let zone = match *rest {
+        [] => Zone::None,
+        [b'Z'] => Zone::Offset(0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let (hours, minutes) = (two(h1, h2), two(m1, m2));
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            Zone::Offset((hours * 60 + minutes) * if sign == b'-' { -60 } else { 60 })
+        }
+        _ => return None,
+    };
+    if bad || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let seconds = days_of(year, month, day)? * 86_400 + hour * 3_600 + minute * 60 + second;
+    Some((seconds * 1_000_000 + micros, zone))
+}
+
+/// Days since 1970 of a date of the years 1 to 9999, if there is such a day. (Howard Hinnant's `days_from_civil`:
+/// years begin in March, so that the leap day comes last.)
+#[inline]
+fn days_of(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days_in_month = match month {
+        2 => 28 + leap as i64,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if year < 1 || day < 1 || day > days_in_month {
+        return None;
+    }
+    let march_year = year - (month <= 2) as i64;
+    let (era, year_of_era) = (march_year / 400, march_year % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    Some(era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468)
+}
+
+/// Leap seconds, lower case, a blank for the T, nanoseconds: whatever else is an RFC 3339 time, jiff decides.
+#[cold]
+#[inline(never)]
+fn other_form(text: &str) -> Option<(Micros, bool)> {
+    // jiff reads more than RFC 3339: zone names in brackets, hours without minutes, offsets of a day.
+    let offset_starts = text.len().checked_sub(6)?;
+    let is_rfc_3339 = text.is_ascii()
+        && text.as_bytes().get(16) == Some(&b':')
+        && (text.ends_with(['Z', 'z'])
+            || matches!(
+                &text.as_bytes()[offset_starts..],
+                [b'+' | b'-', b'0'..=b'1', _, b':', _, _] | [b'+' | b'-', b'2', b'0'..=b'3', b':', _, _]
+            ));
+    if !is_rfc_3339 {
+        return None;
+    }
+    let time: jiff::Timestamp = text.parse().ok()?;
+    // Towards the past, before 1970 too: cutting must not move an instant across a microsecond in either direction.
+    let nanos = time.as_nanosecond();
+    let micros = i64::try_from(nanos.div_euclid(1_000)).ok()?;
+    Micros::in_range(micros).map(|micros| (micros, nanos.rem_euclid(1_000) != 0))
+}
+
+/// RFC 3339 in UTC, with as many digits of the fraction as it needs.
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.div_euclid(1_000_000);
+        let micros = self.0.rem_euclid(1_000_000);
+        let second = seconds.rem_euclid(86_400);
+        write!(
+            f,
+            "{}T{:02}:{:02}:{:02}",
+            Date(seconds.div_euclid(86_400) as i32),
+            second / 3_600,
+            second / 60 % 60,
+            second % 60
+        )?;
+        if micros != 0 {
+            let fraction = format!("{micros:06}");
+            write!(f, ".{}", fraction.trim_end_matches('0'))?;
+        }
+        f.write_str("Z")
+    }
+}
+
+impl Serialize for Micros {
+    #[inline]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
+    }
+}
+
+/// A calendar day: days since 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(pub i32);
+
+impl Date {
+    /// `YYYY-MM-DD`.
+    pub fn parse(text: &str) -> Option<Date> {
+        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else { return None };
+        let digits = [y1, y2, y3, y4, m1, m2, d1, d2];
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let number = |part: &[u8]| part.iter().fold(0, |n, digit| n * 10 + (digit - b'0') as i64);
+        days_of(number(&digits[..4]), number(&digits[4..6]), number(&digits[6..])).map(|days| Date(days as i32))
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `civil_from_days`, the way back.
+        let days = self.0 as i64 + 719_468;
+        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let march_month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+        let year = era * 400 + year_of_era + (month <= 2) as i64;
+        write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
+impl Serialize for Date {
+    #[inline]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i32(self.0) }
+    }
+}
+
+#[cfg(test)]
+impl<'de> serde::Deserialize<'de> for Micros {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i64::deserialize(deserializer).map(Micros)
+    }
+}
+
+#[cfg(test)]
+impl<'de> serde::Deserialize<'de> for Date {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i32::deserialize(deserializer).map(Date)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Option<String> {
+        Micros::parse(text).map(|(time, cut)| format!("{time}{}", if cut { " cut" } else { "" }))
+    }
+
+    #[test]
+    fn reads_rfc_3339_and_writes_it_in_utc() {
+        for (text, utc) in [
+            ("2026-01-15T10:00:00Z", "2026-01-15T10:00:00Z"),
+            ("2026-01-15T10:00:00+02:00", "2026-01-15T08:00:00Z"),
+            ("2026-01-15T10:00:00.5-05:30", "2026-01-15T15:30:00.5Z"),
+            ("2024-02-29T23:59:59.123456Z", "2024-02-29T23:59:59.123456Z"),
+            ("2026-01-15t10:00:00z", "2026-01-15T10:00:00Z"),
+            ("2026-01-15T10:00:00.123456789Z", "2026-01-15T10:00:00.123456Z cut"),
+            ("2026-01-15T10:00:00.123456000Z", "2026-01-15T10:00:00.123456Z"),
+            ("1969-12-31T23:59:59.9999999Z", "1969-12-31T23:59:59.999999Z cut"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(shown(text).as_deref(), Some(utc), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_instant() {
+        for text in [
+            "",
+            "2026-02-30T10:00:00Z",
+            "2026-13-01T10:00:00Z",
+            "2026-01-15T24:00:00Z",
+            "2026-01-15T10:00:00",
+            "2026-01-15",
+            "0000-01-01T00:00:00Z",
+            "yesterday",
+            "2026-01-15T10:00:00+24:00",
+            "2026-01-15T10:00:00Z[UTC]",
+            "2026-01-15T10:00:00+02",
+            "2026-01-15T10:00Z",
+            "2026-01-15T10:00:00.Z",
+            "1700000000",
+        ] {
+            assert_eq!(shown(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn days_come_and_go_unchanged() {
+        for text in ["1970-01-01", "2000-02-29", "1900-03-01", "0001-01-01", "9999-12-31"] {
+            assert_eq!(Date::parse(text).map(|d| d.to_string()).as_deref(), Some(text));
+        }
+        for text in ["1900-02-29", "2026-2-3", "2026-00-10", "26-01-01", "2026-01-01T00:00:00Z"] {
+            assert_eq!(Date::parse(text), None, "{text}");
+        }
+    }
+}

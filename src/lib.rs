@@ -1,0 +1,3 @@
+//! koine: commerce webhooks of several vendors in, one canonical Avro model out.
+
+pub mod canonical;

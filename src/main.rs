@@ -1,0 +1,3 @@
+//! The `koine` command: arguments → command → exit status.
+
+fn main() {}
