@@ -9,6 +9,7 @@ mod cart;
 mod customer;
 mod event;
 mod extensions;
+pub mod forms;
 mod meta;
 mod money;
 mod order;
