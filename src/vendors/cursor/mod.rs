@@ -6,6 +6,8 @@ mod leftovers;
 mod node;
 mod rules;
 mod tape;
+#[cfg(test)]
+mod tests;
 mod tokenize;
 
 pub use node::{Doc, Keys, Node};

@@ -35,6 +35,13 @@ pub struct Node<'a> {
 
 const NOWHERE: u32 = u32::MAX;
 
+/// Only the place: a payload's values do not get into messages by way of `{:?}`.
+impl std::fmt::Debug for Node<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({})", self.index)
+    }
+}
+
 /// The names under which a field may stand, the documented one first. Where several are there, the first counts, and
 /// the others are left unread.
 pub trait Keys: Copy {
