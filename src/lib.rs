@@ -1,3 +1,6 @@
 //! koine: commerce webhooks of several vendors in, one canonical Avro model out.
 
 pub mod canonical;
+#[cfg(test)]
+mod filler;
+pub mod schemas;
