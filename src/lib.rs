@@ -1,6 +1,7 @@
 //! koine: commerce webhooks of several vendors in, one canonical Avro model out.
 
 pub mod canonical;
+pub mod codec;
 #[cfg(test)]
 mod filler;
 pub mod schemas;
