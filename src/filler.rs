@@ -76,7 +76,8 @@ impl<'de> Deserializer<'de> for &mut Filler {
         visitor.visit_bool(self.next() > 0)
     }
     fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_i32((self.next() % 1_000_000) as i32)
+        // As days since 1970 still a date that every reader has.
+        visitor.visit_i32((self.next() % 100_000) as i32)
     }
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_i64(self.next())
