@@ -120,6 +120,8 @@ pub struct Variant<'a> {
     pub vendor_inventory_tracking: Option<Text<'a>>,
     pub in_stock: Option<bool>,
     pub purchasable: Option<bool>,
+    /// Can it be bought when none is left?
+    pub backorderable: Option<bool>,
     pub requires_shipping: Option<bool>,
     pub tax_code: Option<Text<'a>>,
     pub tax_exempt: Option<bool>,
