@@ -1,0 +1,149 @@
+//! The forms that people group by: ISO 4217 currencies, ISO 3166-1 alpha-2 countries, BCP 47 locales. What cannot be
+//! converted is `None`: a wrong group is worse than none. Knows no vendor.
+
+use super::Text;
+
+/// An ISO 4217 code, in whatever case it was written.
+pub fn currency(text: &str) -> Option<Text<'static>> {
+    let code = upper::<3>(text)?;
+    CURRENCIES.binary_search(&code.as_str()).ok().map(|at| Text::Borrowed(CURRENCIES[at]))
+}
+
+/// An ISO 3166-1 alpha-2 code; alpha-3 is converted.
+pub fn country_code(text: &str) -> Option<Text<'static>> {
+    if let Some(code) = upper::<2>(text) {
+        return COUNTRIES.iter().find(|(_, alpha2)| *alpha2 == code).map(|(_, alpha2)| Text::Borrowed(*alpha2));
+    }
+    let code = upper::<3>(text)?;
+    COUNTRIES.binary_search_by(|(alpha3, _)| (*alpha3).cmp(&code)).ok().map(|at| Text::Borrowed(COUNTRIES[at].1))
+}
+
+/// A BCP 47 tag of a language, maybe a script, maybe a region: `fr_CA` becomes `fr-CA`, `FR` becomes `fr`.
+pub fn locale(text: &str) -> Option<Text<'static>> {
+    // An encoding or variant of POSIX (`en_US.UTF-8`) is no part of the tag.
+    let mut parts = text.split(['-', '_']);
+    let language = parts.next().filter(|part| matches!(part.len(), 2 | 3) && is_alphabetic(part))?;
+    let mut tag = language.to_ascii_lowercase();
+    let mut next = parts.next();
+    if let Some(script) = next.filter(|part| part.len() == 4 && is_alphabetic(part)) {
+        tag.push('-');
+        tag.push_str(&script[..1].to_ascii_uppercase());
+        tag.push_str(&script[1..].to_ascii_lowercase());
+        next = parts.next();
+    }
+    if let Some(region) = next {
+        let is_region = region.len() == 2 && is_alphabetic(region)
+            || region.len() == 3 && region.bytes().all(|b| b.is_ascii_digit());
+        if !is_region {
+            return None;
+        }
+        tag.push('-');
+        tag.push_str(&region.to_ascii_uppercase());
+    }
+    parts.next().is_none().then_some(Text::Owned(tag))
+}
+
+fn is_alphabetic(part: &str) -> bool {
+    part.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+/// The text in capitals, if it is `N` letters.
+fn upper<const N: usize>(text: &str) -> Option<String> {
+    (text.len() == N && is_alphabetic(text)).then(|| text.to_ascii_uppercase())
+}
+
+/// ISO 4217, with codes withdrawn in this century, which old orders still carry. Sorted.
+#[rustfmt::skip]
+const CURRENCIES: &[&str] = &[
+    "AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BGN", "BHD", "BIF",
+    "BMD", "BND", "BOB", "BOV", "BRL", "BSD", "BTN", "BWP", "BYN", "BYR", "BZD", "CAD", "CDF", "CHE", "CHF", "CHW",
+    "CLF", "CLP", "CNY", "COP", "COU", "CRC", "CUC", "CUP", "CVE", "CZK", "DJF", "DKK", "DOP", "DZD", "EEK", "EGP",
+    "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD", "GNF", "GTQ", "GYD", "HKD", "HNL", "HRK",
+    "HTG", "HUF", "IDR", "ILS", "INR", "IQD", "IRR", "ISK", "JMD", "JOD", "JPY", "KES", "KGS", "KHR", "KMF", "KPW",
+    "KRW", "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "LTL", "LVL", "LYD", "MAD", "MDL", "MGA", "MKD",
+    "MMK", "MNT", "MOP", "MRO", "MRU", "MUR", "MVR", "MWK", "MXN", "MXV", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK",
+    "NPR", "NZD", "OMR", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "PYG", "QAR", "RON", "RSD", "RUB", "RWF", "SAR",
+    "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SKK", "SLE", "SLL", "SOS", "SRD", "SSP", "STD", "STN", "SVC", "SYP",
+    "SZL", "THB", "TJS", "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "USN", "UYI", "UYU",
+    "UYW", "UZS", "VED", "VEF", "VES", "VND", "VUV", "WST", "XAD", "XAF", "XAG", "XAU", "XBA", "XBB", "XBC", "XBD",
+    "XCD", "XCG", "XDR", "XOF", "XPD", "XPF", "XPT", "XSU", "XTS", "XUA", "XXX", "YER", "ZAR", "ZMK", "ZMW", "ZWG",
+    "ZWL",
+];
+
+/// ISO 3166-1 alpha-3 and alpha-2, with Kosovo's user-assigned pair. Sorted by alpha-3.
+#[rustfmt::skip]
+const COUNTRIES: &[(&str, &str)] = &[
+    ("ABW", "AW"), ("AFG", "AF"), ("AGO", "AO"), ("AIA", "AI"), ("ALA", "AX"), ("ALB", "AL"), ("AND", "AD"),
+    ("ARE", "AE"), ("ARG", "AR"), ("ARM", "AM"), ("ASM", "AS"), ("ATA", "AQ"), ("ATF", "TF"), ("ATG", "AG"),
+    ("AUS", "AU"), ("AUT", "AT"), ("AZE", "AZ"), ("BDI", "BI"), ("BEL", "BE"), ("BEN", "BJ"), ("BES", "BQ"),
+    ("BFA", "BF"), ("BGD", "BD"), ("BGR", "BG"), ("BHR", "BH"), ("BHS", "BS"), ("BIH", "BA"), ("BLM", "BL"),
+    ("BLR", "BY"), ("BLZ", "BZ"), ("BMU", "BM"), ("BOL", "BO"), ("BRA", "BR"), ("BRB", "BB"), ("BRN", "BN"),
+    ("BTN", "BT"), ("BVT", "BV"), ("BWA", "BW"), ("CAF", "CF"), ("CAN", "CA"), ("CCK", "CC"), ("CHE", "CH"),
+    ("CHL", "CL"), ("CHN", "CN"), ("CIV", "CI"), ("CMR", "CM"), ("COD", "CD"), ("COG", "CG"), ("COK", "CK"),
+    ("COL", "CO"), ("COM", "KM"), ("CPV", "CV"), ("CRI", "CR"), ("CUB", "CU"), ("CUW", "CW"), ("CXR", "CX"),
+    ("CYM", "KY"), ("CYP", "CY"), ("CZE", "CZ"), ("DEU", "DE"), ("DJI", "DJ"), ("DMA", "DM"), ("DNK", "DK"),
+    ("DOM", "DO"), ("DZA", "DZ"), ("ECU", "EC"), ("EGY", "EG"), ("ERI", "ER"), ("ESH", "EH"), ("ESP", "ES"),
+    ("EST", "EE"), ("ETH", "ET"), ("FIN", "FI"), ("FJI", "FJ"), ("FLK", "FK"), ("FRA", "FR"), ("FRO", "FO"),
+    ("FSM", "FM"), ("GAB", "GA"), ("GBR", "GB"), ("GEO", "GE"), ("GGY", "GG"), ("GHA", "GH"), ("GIB", "GI"),
+    ("GIN", "GN"), ("GLP", "GP"), ("GMB", "GM"), ("GNB", "GW"), ("GNQ", "GQ"), ("GRC", "GR"), ("GRD", "GD"),
+    ("GRL", "GL"), ("GTM", "GT"), ("GUF", "GF"), ("GUM", "GU"), ("GUY", "GY"), ("HKG", "HK"), ("HMD", "HM"),
+    ("HND", "HN"), ("HRV", "HR"), ("HTI", "HT"), ("HUN", "HU"), ("IDN", "ID"), ("IMN", "IM"), ("IND", "IN"),
+    ("IOT", "IO"), ("IRL", "IE"), ("IRN", "IR"), ("IRQ", "IQ"), ("ISL", "IS"), ("ISR", "IL"), ("ITA", "IT"),
+    ("JAM", "JM"), ("JEY", "JE"), ("JOR", "JO"), ("JPN", "JP"), ("KAZ", "KZ"), ("KEN", "KE"), ("KGZ", "KG"),
+    ("KHM", "KH"), ("KIR", "KI"), ("KNA", "KN"), ("KOR", "KR"), ("KWT", "KW"), ("LAO", "LA"), ("LBN", "LB"),
+    ("LBR", "LR"), ("LBY", "LY"), ("LCA", "LC"), ("LIE", "LI"), ("LKA", "LK"), ("LSO", "LS"), ("LTU", "LT"),
+    ("LUX", "LU"), ("LVA", "LV"), ("MAC", "MO"), ("MAF", "MF"), ("MAR", "MA"), ("MCO", "MC"), ("MDA", "MD"),
+    ("MDG", "MG"), ("MDV", "MV"), ("MEX", "MX"), ("MHL", "MH"), ("MKD", "MK"), ("MLI", "ML"), ("MLT", "MT"),
+    ("MMR", "MM"), ("MNE", "ME"), ("MNG", "MN"), ("MNP", "MP"), ("MOZ", "MZ"), ("MRT", "MR"), ("MSR", "MS"),
+    ("MTQ", "MQ"), ("MUS", "MU"), ("MWI", "MW"), ("MYS", "MY"), ("MYT", "YT"), ("NAM", "NA"), ("NCL", "NC"),
+    ("NER", "NE"), ("NFK", "NF"), ("NGA", "NG"), ("NIC", "NI"), ("NIU", "NU"), ("NLD", "NL"), ("NOR", "NO"),
+    ("NPL", "NP"), ("NRU", "NR"), ("NZL", "NZ"), ("OMN", "OM"), ("PAK", "PK"), ("PAN", "PA"), ("PCN", "PN"),
+    ("PER", "PE"), ("PHL", "PH"), ("PLW", "PW"), ("PNG", "PG"), ("POL", "PL"), ("PRI", "PR"), ("PRK", "KP"),
+    ("PRT", "PT"), ("PRY", "PY"), ("PSE", "PS"), ("PYF", "PF"), ("QAT", "QA"), ("REU", "RE"), ("ROU", "RO"),
+    ("RUS", "RU"), ("RWA", "RW"), ("SAU", "SA"), ("SDN", "SD"), ("SEN", "SN"), ("SGP", "SG"), ("SGS", "GS"),
+    ("SHN", "SH"), ("SJM", "SJ"), ("SLB", "SB"), ("SLE", "SL"), ("SLV", "SV"), ("SMR", "SM"), ("SOM", "SO"),
+    ("SPM", "PM"), ("SRB", "RS"), ("SSD", "SS"), ("STP", "ST"), ("SUR", "SR"), ("SVK", "SK"), ("SVN", "SI"),
+    ("SWE", "SE"), ("SWZ", "SZ"), ("SXM", "SX"), ("SYC", "SC"), ("SYR", "SY"), ("TCA", "TC"), ("TCD", "TD"),
+    ("TGO", "TG"), ("THA", "TH"), ("TJK", "TJ"), ("TKL", "TK"), ("TKM", "TM"), ("TLS", "TL"), ("TON", "TO"),
+    ("TTO", "TT"), ("TUN", "TN"), ("TUR", "TR"), ("TUV", "TV"), ("TWN", "TW"), ("TZA", "TZ"), ("UGA", "UG"),
+    ("UKR", "UA"), ("UMI", "UM"), ("URY", "UY"), ("USA", "US"), ("UZB", "UZ"), ("VAT", "VA"), ("VCT", "VC"),
+    ("VEN", "VE"), ("VGB", "VG"), ("VIR", "VI"), ("VNM", "VN"), ("VUT", "VU"), ("WLF", "WF"), ("WSM", "WS"),
+    ("XKX", "XK"), ("YEM", "YE"), ("ZAF", "ZA"), ("ZMB", "ZM"), ("ZWE", "ZW"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn converts_what_vendors_write() {
+        for (text, tag) in [
+            ("fr_CA", Some("fr-CA")),
+            ("en", Some("en")),
+            ("FR", Some("fr")),
+            ("zh_hant_TW", Some("zh-Hant-TW")),
+            ("es-419", Some("es-419")),
+            ("en;fr", None),
+            ("english", None),
+            ("en-US-x", None),
+            ("", None),
+            ("é", None),
+        ] {
+            assert_eq!(locale(text).as_deref(), tag, "{text}");
+        }
+        for (text, code) in
+            [("US", Some("US")), ("USA", Some("US")), ("fra", Some("FR")), ("UK", None), ("XX", None), ("", None)]
+        {
+            assert_eq!(country_code(text).as_deref(), code, "{text}");
+        }
+        for (text, code) in [("USD", Some("USD")), ("eur", Some("EUR")), ("US$", None), ("XYZ", None), ("ÉÉ", None)] {
+            assert_eq!(currency(text).as_deref(), code, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_tables_are_sorted() {
+        assert!(CURRENCIES.is_sorted());
+        assert!(COUNTRIES.is_sorted());
+    }
+}

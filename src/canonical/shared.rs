@@ -1,0 +1,173 @@
+//! What carts, orders and customers have in common: people, places and lines.
+
+use super::{Attributes, Decimal, Text, words};
+
+words! {
+    /// What a customer is.
+    pub enum CustomerType {
+        Unknown = "UNKNOWN",
+        Person = "PERSON",
+        Organization = "ORGANIZATION",
+        Guest = "GUEST",
+        Account = "ACCOUNT",
+    }
+}
+
+/// A place and whom to find there. Composer's contact and address make one.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct Address<'a> {
+    pub id: Option<Text<'a>>,
+    pub kind: Option<Text<'a>>,
+    pub r#use: Option<Text<'a>>,
+    pub first_name: Option<Text<'a>>,
+    pub last_name: Option<Text<'a>>,
+    pub full_name: Option<Text<'a>>,
+    pub company: Option<Text<'a>>,
+    pub line1: Option<Text<'a>>,
+    pub line2: Option<Text<'a>>,
+    pub line3: Option<Text<'a>>,
+    pub line4: Option<Text<'a>>,
+    pub city: Option<Text<'a>>,
+    /// The region's name, in the vendor's words.
+    pub region: Option<Text<'a>>,
+    pub region_code: Option<Text<'a>>,
+    pub postal_code: Option<Text<'a>>,
+    /// The country's name, in the vendor's words.
+    pub country: Option<Text<'a>>,
+    /// ISO 3166-1 alpha-2.
+    pub country_code: Option<Text<'a>>,
+    pub phone: Option<Text<'a>>,
+    pub fax: Option<Text<'a>>,
+    pub email: Option<Text<'a>>,
+    pub is_default_billing: Option<bool>,
+    pub is_default_shipping: Option<bool>,
+}
+
+/// A store or shop of the merchant.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct Store<'a> {
+    pub id: Option<Text<'a>>,
+    pub external_id_2: Option<Text<'a>>,
+    pub name: Option<Text<'a>>,
+    /// ISO 3166-1 alpha-2.
+    pub country_code: Option<Text<'a>>,
+    /// A name of the IANA time zone database.
+    pub time_zone: Option<Text<'a>>,
+    pub catalog: Option<Text<'a>>,
+}
+
+/// The customer of a cart or an order, as far as the cart or order says.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct Party<'a> {
+    pub id: Option<Text<'a>>,
+    pub external_id: Option<Text<'a>>,
+    pub r#type: Option<CustomerType>,
+    pub vendor_type: Option<Text<'a>>,
+    pub email: Option<Text<'a>>,
+    pub first_name: Option<Text<'a>>,
+    pub last_name: Option<Text<'a>>,
+    pub phone: Option<Text<'a>>,
+}
+
+/// The organization that a customer buys for.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct Account<'a> {
+    pub id: Option<Text<'a>>,
+    pub external_id: Option<Text<'a>>,
+    pub name: Option<Text<'a>>,
+}
+
+/// A line of a cart or an order.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct LineItem<'a> {
+    pub id: Option<Text<'a>>,
+    /// The line of the bundle that this one is a part of.
+    pub parent_id: Option<Text<'a>>,
+    pub product_id: Option<Text<'a>>,
+    pub variant_id: Option<Text<'a>>,
+    pub sku: Option<Text<'a>>,
+    pub name: Option<Text<'a>>,
+    pub slug: Option<Text<'a>>,
+    pub url: Option<Text<'a>>,
+    pub image_url: Option<Text<'a>>,
+    /// The chosen options as one text for people.
+    pub options_text: Option<Text<'a>>,
+    pub options: Vec<ChosenOption<'a>>,
+    pub quantity: Option<i64>,
+    pub unit_price: Option<Decimal>,
+    pub list_price: Option<Decimal>,
+    pub sale_price: Option<Decimal>,
+    pub promo_price: Option<Decimal>,
+    pub compare_at_price: Option<Decimal>,
+    pub subtotal: Option<Decimal>,
+    pub unit_discount: Option<Decimal>,
+    pub discount_total: Option<Decimal>,
+    pub discounted_subtotal: Option<Decimal>,
+    pub pre_tax_total: Option<Decimal>,
+    pub tax_total: Option<Decimal>,
+    pub tax_included_total: Option<Decimal>,
+    pub tax_additional_total: Option<Decimal>,
+    pub adjustment_total: Option<Decimal>,
+    pub total: Option<Decimal>,
+    pub currency: Option<Text<'a>>,
+    pub taxes: Vec<Tax<'a>>,
+    pub requires_shipping: Option<bool>,
+    pub taxable: Option<bool>,
+    pub weight: Option<Decimal>,
+    pub weight_unit: Option<Text<'a>>,
+    pub digital_links: Vec<DigitalLink<'a>>,
+    pub attributes: Attributes<'a>,
+}
+
+/// What was chosen for one option: of a line, or of a variant.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct ChosenOption<'a> {
+    /// The option, such as `size`.
+    pub name: Option<Text<'a>>,
+    /// What was chosen, such as `m`.
+    pub value: Option<Text<'a>>,
+    /// The same for people, such as `Medium`.
+    pub label: Option<Text<'a>>,
+}
+
+/// A download that belongs to a line.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct DigitalLink<'a> {
+    pub id: Option<Text<'a>>,
+    pub filename: Option<Text<'a>>,
+    pub access_counter: Option<i64>,
+    pub expired: Option<bool>,
+}
+
+/// One tax of a line or of an order.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct Tax<'a> {
+    pub name: Option<Text<'a>>,
+    pub code: Option<Text<'a>>,
+    /// A fraction: 0.2 is a fifth.
+    pub rate: Option<Decimal>,
+    /// The rate as the vendor writes it, where the vendor does not state its unit.
+    pub vendor_rate: Option<Text<'a>>,
+    pub amount: Option<Decimal>,
+    pub jurisdiction: Option<Text<'a>>,
+    pub region: Option<Text<'a>>,
+}
+
+/// One discount of a cart or an order. Its amount is positive.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub struct Discount<'a> {
+    pub id: Option<Text<'a>>,
+    pub promotion_id: Option<Text<'a>>,
+    pub code: Option<Text<'a>>,
+    pub name: Option<Text<'a>>,
+    pub amount: Option<Decimal>,
+}

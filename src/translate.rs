@@ -1,0 +1,544 @@
+//! The pure function in the middle: a raw record in, one [`Outcome`] out for each webhook in it.
+//!
+//! No clock, no randomness, no I/O. The same bytes with the same settings give the same outcome, on any machine, any
+//! day. Knows no vendor's field names and no Kafka.
+
+use crate::canonical::{
+    ClockBasis, Coverage, EntityKind, Event, EventId, EventIdBasis, EventMeta, ExtensionsBuffer, Micros, Source, Text,
+};
+use crate::reject::{Code, Place, Reject};
+use crate::vendors::cursor::{Doc, Node, Rules, Tape};
+use crate::vendors::{Ignore, Mapped, Route, Unit, VENDORS, Vendor};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// Version and mapping digest: two builds of the same name translate alike.
+pub const BUILD: &str = env!("KOINE_BUILD");
+
+/// The namespace of every `meta.event_id`: the UUIDv5 of `koine.commerce.v1` in the DNS namespace, so that anybody can
+/// compute an id again.
+pub const EVENT_ID_NAMESPACE: uuid::Uuid = uuid::uuid!("755300eb-c838-5bd5-a7b3-e94f1c3e65d3");
+
+/// A record of a raw topic, borrowed from wherever it lies.
+#[derive(Debug, Clone, Copy)]
+pub struct RawRecord<'a> {
+    pub topic: &'a str,
+    pub partition: i32,
+    pub offset: i64,
+    /// Milliseconds since 1970, if the record has a time.
+    pub timestamp_ms: Option<i64>,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+    pub headers: &'a [Header<'a>],
+}
+
+/// A header of a raw record. A name may stand there more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header<'a> {
+    pub name: &'a str,
+    pub value: Option<&'a [u8]>,
+}
+
+impl<'a> RawRecord<'a> {
+    /// The last header of that name, if it is text.
+    fn header(&self, name: &str) -> Option<&'a str> {
+        let last = self.headers.iter().rev().find(|header| header.name == name)?;
+        std::str::from_utf8(last.value?).ok().filter(|text| !text.is_empty())
+    }
+}
+
+/// What the configuration says of a source, and the limits that hold for all.
+#[derive(Debug, Clone)]
+pub struct SourceSettings {
+    /// The vendor; `None` tells it from the body's shape.
+    pub vendor: Option<&'static Vendor>,
+    pub shop: Option<String>,
+    pub event_type: Option<String>,
+    /// The zone of times that name none; without it they are `time.invalid`.
+    pub time_zone: Option<jiff::tz::TimeZone>,
+    /// Whether what has no canonical field is kept in `extensions`.
+    pub extensions: bool,
+    /// Bytes; a larger body is `body.too_large`.
+    pub max_body: usize,
+    /// Levels; a deeper body is `json.depth`.
+    pub max_depth: usize,
+}
+
+impl Default for SourceSettings {
+    fn default() -> Self {
+        SourceSettings {
+            vendor: None,
+            shop: None,
+            event_type: None,
+            time_zone: None,
+            extensions: true,
+            max_body: 8 * 1024 * 1024,
+            max_depth: 128,
+        }
+    }
+}
+
+/// What became of one webhook.
+#[derive(Debug)]
+pub enum Outcome<'o> {
+    Event(Translated<'o>),
+    Ignored(Ignored),
+    DeadLetter(DeadLetter),
+}
+
+/// One canonical record, its key and its headers.
+#[derive(Debug, Clone, Copy)]
+pub struct Translated<'o> {
+    pub vendor: &'static str,
+    /// The documented name of the event.
+    pub event_type: &'static str,
+    pub event: &'o Event<'o>,
+    /// `vendor:shop:entity:id`.
+    pub key: &'o str,
+    pub headers: &'o [(&'static str, &'o str)],
+}
+
+/// A documented event that has no place in the four entities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ignored {
+    pub vendor: &'static str,
+    pub event_type: &'static str,
+    pub rule: Ignore,
+}
+
+/// A webhook that is refused. Nothing in here is a value of the payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub vendor: Option<&'static str>,
+    /// As it may stand in a header or label.
+    pub event_type: Option<String>,
+    pub code: Code,
+    /// RFC 6901, into the webhook; empty for the webhook as a whole.
+    pub pointer: String,
+    /// What is wrong, for people.
+    pub detail: String,
+    /// The place in the raw record, if that is a list of webhooks.
+    pub index: Option<i32>,
+    /// The same for refusals that one mended cause would heal: of the code, the pointer without its list indexes,
+    /// vendor and event type.
+    pub fingerprint: String,
+}
+
+/// The function, with the buffers it uses again from record to record. One a thread; what was translated before never
+/// changes an outcome.
+pub struct Translator {
+    tape: Tape,
+    extensions: ExtensionsBuffer,
+    pointer: String,
+    key: String,
+    headers: String,
+    /// Of [`VENDORS`], in their order.
+    rules: [Rules; VENDORS.len()],
+    no_rules: Rules,
+}
+
+impl Default for Translator {
+    fn default() -> Self {
+        Translator {
+            tape: Tape::default(),
+            extensions: ExtensionsBuffer::default(),
+            pointer: String::new(),
+            key: String::new(),
+            headers: String::new(),
+            rules: VENDORS.map(Vendor::rules),
+            no_rules: Rules::new(&[]),
+        }
+    }
+}
+
+/// Why a webhook has no event: it is refused, or rightly passed over.
+enum Stop {
+    Refused(Reject),
+    Ignored(Ignored),
+}
+
+impl From<Reject> for Stop {
+    fn from(reject: Reject) -> Self {
+        Stop::Refused(reject)
+    }
+}
+
+/// What is known of a webhook that is about to be refused.
+#[derive(Default)]
+struct Known<'a> {
+    vendor: Option<&'static str>,
+    event_type: Option<Text<'a>>,
+    /// Whether a document names the event type.
+    is_documented: bool,
+}
+
+impl Translator {
+    pub fn new() -> Translator {
+        Translator::default()
+    }
+
+    /// Translates a raw record: `each` is called once for every webhook in it, in their order, with its place.
+    pub fn translate(
+        &mut self,
+        raw: &RawRecord<'_>,
+        settings: &SourceSettings,
+        each: &mut impl FnMut(i32, Outcome<'_>),
+    ) {
+        let Translator { tape, extensions, pointer, key, headers, rules, no_rules } = self;
+        let mut buffers = Buffers { extensions, pointer, key, headers };
+        let bytes = raw.value.unwrap_or_default();
+        let body = match bytes.len() > settings.max_body {
+            true => Err(Reject::whole(Code::BodyTooLarge)),
+            false => tape.read(bytes, settings.max_depth),
+        };
+        let body = match body {
+            Ok(body) => body,
+            Err(reject) => {
+                let known = Known { vendor: settings.vendor.map(|vendor| vendor.name), ..Known::default() };
+                return each(0, Outcome::DeadLetter(dead_letter(&known, &reject, String::new(), None, bytes)));
+            }
+        };
+        let doc = Doc::new(tape, body, no_rules, settings.time_zone.as_ref());
+        match doc.list_len() {
+            None => {
+                let job = Job { raw, settings, element: None, text: body };
+                job.run(doc, rules, &mut buffers, each);
+            }
+            Some(0) => {
+                let known = Known { vendor: settings.vendor.map(|vendor| vendor.name), ..Known::default() };
+                let reject = Reject::whole(Code::EnvelopeMissing);
+                each(0, Outcome::DeadLetter(dead_letter(&known, &reject, String::new(), None, bytes)));
+            }
+            Some(count) => {
+                for nth in 0..count {
+                    let text = doc.element(nth).map_or("", |(_, text)| text);
+                    let job = Job { raw, settings, element: Some(nth), text };
+                    job.run(doc, rules, &mut buffers, each);
+                }
+            }
+        }
+    }
+}
+
+struct Buffers<'t> {
+    extensions: &'t mut ExtensionsBuffer,
+    pointer: &'t mut String,
+    key: &'t mut String,
+    headers: &'t mut String,
+}
+
+/// One webhook of a record.
+struct Job<'r> {
+    raw: &'r RawRecord<'r>,
+    settings: &'r SourceSettings,
+    /// Its place, if the record is a list.
+    element: Option<usize>,
+    /// Its bytes.
+    text: &'r str,
+}
+
+impl Job<'_> {
+    fn run(
+        &self,
+        doc: Doc<'_>,
+        rules: &[Rules; VENDORS.len()],
+        buffers: &mut Buffers<'_>,
+        each: &mut impl FnMut(i32, Outcome<'_>),
+    ) {
+        let index = self.element.map(|nth| nth as i32);
+        let mut hand_on = |outcome: Outcome<'_>| each(index.unwrap_or(0), outcome);
+        let (vendor, rules) = match self.vendor(unit(&doc, self.element)) {
+            Ok(nth) => (VENDORS[nth], &rules[nth]),
+            Err(reject) => {
+                let known = Known { vendor: self.settings.vendor.map(|vendor| vendor.name), ..Known::default() };
+                let refused = dead_letter(&known, &reject, String::new(), index, self.text.as_bytes());
+                return hand_on(Outcome::DeadLetter(refused));
+            }
+        };
+        let doc = doc.with_rules(rules);
+        let body = unit(&doc, self.element);
+        let mut known = Known { vendor: Some(vendor.name), ..Known::default() };
+        match self.event(vendor, body, &mut known, buffers, &mut hand_on) {
+            Ok(()) => {}
+            Err(Stop::Ignored(ignored)) => hand_on(Outcome::Ignored(ignored)),
+            Err(Stop::Refused(reject)) => {
+                let pointer = doc.pointer(body, &reject);
+                let refused = dead_letter(&known, &reject, pointer, index, self.text.as_bytes());
+                hand_on(Outcome::DeadLetter(refused));
+            }
+        }
+    }
+
+    /// Whose webhook it is, as a place in [`VENDORS`]: by the configuration, else by the header, else by its shape.
+    fn vendor(&self, body: Node<'_>) -> Result<usize, Reject> {
+        let place = |wanted: &str| VENDORS.iter().position(|vendor| vendor.name == wanted);
+        let unknown = Reject::whole(Code::EnvelopeUnknownVendor);
+        let fixed = self.settings.vendor.and_then(|vendor| place(vendor.name));
+        let named = match self.raw.header("koine-vendor") {
+            Some(name) => Some(place(name).ok_or(unknown)?),
+            None => None,
+        };
+        match (fixed, named) {
+            (Some(fixed), Some(named)) if fixed != named => Err(Reject::whole(Code::EnvelopeConflict)),
+            (Some(nth), _) | (None, Some(nth)) => Ok(nth),
+            (None, None) if body.is_object() => {
+                VENDORS.iter().position(|vendor| (vendor.recognises)(body)).ok_or(unknown)
+            }
+            (None, None) => Err(unknown),
+        }
+    }
+
+    /// Hands on the event, or says why there is none.
+    fn event<'a>(
+        &self,
+        vendor: &'static Vendor,
+        body: Node<'a>,
+        known: &mut Known<'a>,
+        buffers: &mut Buffers<'_>,
+        hand_on: &mut dyn FnMut(Outcome<'_>),
+    ) -> Result<(), Stop>
+    where
+        Self: 'a,
+    {
+        if !body.is_object() {
+            return Err(body.refuse(Code::FieldType).into());
+        }
+        let unit = Unit {
+            body,
+            path: self.raw.header("koine-path"),
+            event_type: self.settings.event_type.as_deref().or_else(|| self.raw.header("koine-event-type")),
+        };
+        let envelope = (vendor.open)(&unit)?;
+        known.event_type = Some(envelope.event_type.clone());
+        let Some(event_type) = vendor.event(&envelope.event_type) else {
+            return Err(envelope.event_type_at.refuse(Code::EventUnknown).into());
+        };
+        known.is_documented = true;
+        let mapping = match event_type.route {
+            Route::Map(mapping) => mapping,
+            Route::Ignore(rule) => {
+                return Err(Stop::Ignored(Ignored { vendor: vendor.name, event_type: event_type.name, rule }));
+            }
+        };
+        let mapped = (mapping.map)(&envelope, mapping.action)?;
+        buffers.extensions.clear();
+        if self.settings.extensions {
+            body.leftovers(buffers.pointer, buffers.extensions);
+        }
+        let shop = self.settings.shop.as_deref().or_else(|| self.raw.header("koine-shop")).map(Text::Borrowed);
+        let shop = shop.or(envelope.shop).unwrap_or(Text::Borrowed("default"));
+        let event_id = envelope.event_id.or_else(|| self.raw.header("koine-event-id").map(Text::Borrowed));
+        let received_at = self.raw.timestamp_ms.and_then(Micros::from_millis).unwrap_or(Micros(0));
+        let (occurred_at, occurred_at_basis) = match (envelope.occurred_at, mapped.clock) {
+            (Some(time), _) => (time, ClockBasis::Envelope),
+            (None, Some(time)) => (time, ClockBasis::Entity),
+            (None, None) => (received_at, ClockBasis::Broker),
+        };
+        let (version, version_basis) = match (mapped.clock, envelope.occurred_at) {
+            (Some(time), _) => (time, ClockBasis::Entity),
+            (None, Some(time)) => (time, ClockBasis::Envelope),
+            (None, None) => (received_at, ClockBasis::Broker),
+        };
+        let (event_id_uuid, event_id_basis) = self.event_id(vendor.name, &shop, event_id.as_deref(), &mapped);
+        let Mapped { entity, action, coverage, present, component, .. } = mapped;
+        let kind = entity.kind();
+        let event = Event {
+            meta: EventMeta {
+                event_id: event_id_uuid,
+                event_id_basis,
+                entity: kind,
+                action,
+                coverage,
+                present,
+                component,
+                occurred_at,
+                occurred_at_basis,
+                version: version.0,
+                version_basis,
+                received_at,
+                source: Source {
+                    vendor: Text::Borrowed(vendor.name),
+                    shop,
+                    event_type: envelope.event_type,
+                    event_id,
+                    api_version: envelope.api_version,
+                    topic: Text::Borrowed(self.raw.topic),
+                    partition: self.raw.partition,
+                    offset: self.raw.offset,
+                    index: self.element.map_or(0, |nth| nth as i32),
+                },
+            },
+            entity,
+            extensions: buffers.extensions.view(),
+        };
+        write_key(buffers.key, &event, kind);
+        with_headers(buffers.headers, &event, self.raw, |headers| {
+            let translated = Translated {
+                vendor: vendor.name,
+                event_type: event_type.name,
+                event: &event,
+                key: buffers.key,
+                headers,
+            };
+            hand_on(Outcome::Event(translated));
+        });
+        Ok(())
+    }
+
+    /// The same event has the same id, whoever translates it and whenever.
+    fn event_id(&self, vendor: &str, shop: &str, id: Option<&str>, mapped: &Mapped<'_>) -> (EventId, EventIdBasis) {
+        let (basis, own) = match id {
+            Some(id) => (EventIdBasis::Vendor, id.to_owned()),
+            None if mapped.is_identified_by_body && mapped.clock.is_some() => {
+                (EventIdBasis::Body, hex(&Sha256::digest(self.text.as_bytes())))
+            }
+            None => {
+                let RawRecord { topic, partition, offset, .. } = self.raw;
+                (EventIdBasis::Position, format!("{topic}\n{partition}\n{offset}\n{}", self.element.unwrap_or(0)))
+            }
+        };
+        let name = [vendor, shop, basis.as_str(), &own].join("\n");
+        (EventId(uuid::Uuid::new_v5(&EVENT_ID_NAMESPACE, name.as_bytes())), basis)
+    }
+}
+
+/// The webhook: the whole body, or one element of it.
+fn unit<'a>(doc: &'a Doc<'a>, element: Option<usize>) -> Node<'a> {
+    element.and_then(|nth| doc.element(nth)).map_or_else(|| doc.root(), |(node, _)| node)
+}
+
+/// `vendor:shop:entity:id`; a component that names no parent has its own kind and id in their place.
+fn write_key(key: &mut String, event: &Event<'_>, kind: EntityKind) {
+    key.clear();
+    key.push_str(&event.meta.source.vendor);
+    key.push(':');
+    push_encoded(key, &event.meta.source.shop);
+    key.push(':');
+    match (event.entity.id(), &event.meta.component) {
+        (None, Some(component)) if event.meta.coverage == Coverage::Component => {
+            key.push_str(&component.kind);
+            key.push(':');
+            key.push_str(component.id.as_deref().unwrap_or_default());
+        }
+        (id, _) => {
+            key.push_str(kind.as_lower());
+            key.push(':');
+            key.push_str(id.unwrap_or_default());
+        }
+    }
+}
+
+/// A shop with its `:` and `%` percent-encoded, so that a key can be split from the left.
+fn push_encoded(out: &mut String, shop: &str) {
+    for char in shop.chars() {
+        match char {
+            ':' => out.push_str("%3A"),
+            '%' => out.push_str("%25"),
+            other => out.push(other),
+        }
+    }
+}
+
+/// The most headers a canonical record has.
+const MAX_HEADERS: usize = 10;
+
+/// Writes the headers of a canonical record (the CloudEvents Kafka binding's, ours, and the producer's trace) and lends
+/// them to `f`.
+fn with_headers(arena: &mut String, event: &Event<'_>, raw: &RawRecord<'_>, f: impl FnOnce(&[(&'static str, &str)])) {
+    arena.clear();
+    let mut ends: [(&'static str, usize); MAX_HEADERS] = [("", 0); MAX_HEADERS];
+    let mut count = 0;
+    let mut end_of = |name: &'static str, arena: &String| {
+        ends[count] = (name, arena.len());
+        count += 1;
+    };
+    let meta = &event.meta;
+    let _ = write!(arena, "{}", meta.event_id);
+    end_of("ce_id", arena);
+    arena.push_str("/koine/");
+    arena.push_str(&meta.source.vendor);
+    arena.push('/');
+    push_uri_segment(arena, &meta.source.shop);
+    end_of("ce_source", arena);
+    arena.push_str("1.0");
+    end_of("ce_specversion", arena);
+    arena.push_str("koine.");
+    arena.push_str(meta.entity.as_lower());
+    arena.push('.');
+    arena.extend(meta.action.as_str().chars().map(|c| c.to_ascii_lowercase()));
+    end_of("ce_type", arena);
+    if let Some(id) = event.entity.id() {
+        arena.push_str(id);
+        end_of("ce_subject", arena);
+    }
+    let _ = write!(arena, "{}", meta.occurred_at);
+    end_of("ce_time", arena);
+    arena.push_str("application/avro");
+    end_of("content-type", arena);
+    arena.push_str(BUILD);
+    end_of("koine.build", arena);
+    for name in ["traceparent", "tracestate"] {
+        if let Some(value) = raw.header(name) {
+            arena.push_str(value);
+            end_of(name, arena);
+        }
+    }
+    let mut headers: [(&'static str, &str); MAX_HEADERS] = [("", ""); MAX_HEADERS];
+    let mut start = 0;
+    for (header, (name, end)) in headers.iter_mut().zip(&ends[..count]) {
+        *header = (name, &arena[start..*end]);
+        start = *end;
+    }
+    f(&headers[..count]);
+}
+
+/// A shop as one segment of a URI's path.
+fn push_uri_segment(out: &mut String, shop: &str) {
+    for byte in shop.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(byte as char);
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+}
+
+fn dead_letter(known: &Known<'_>, reject: &Reject, pointer: String, index: Option<i32>, text: &[u8]) -> DeadLetter {
+    let event_type = known.event_type.as_deref().map(|name| {
+        let is_plain = (1..=64).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'));
+        if known.is_documented || is_plain { name.to_owned() } else { "_other".to_owned() }
+    });
+    let mut detail = reject.code.detail().to_owned();
+    if let Place::Offset(offset) = reject.place {
+        let (line, column) = line_and_column(text, offset as usize);
+        let _ = write!(detail, " (at byte {offset}, line {line}, column {column})");
+    }
+    let steps = pointer.split('/').map(|step| if is_index(step) { "*" } else { step });
+    let cause = [
+        reject.code.as_str(),
+        &steps.collect::<Vec<_>>().join("/"),
+        known.vendor.unwrap_or_default(),
+        event_type.as_deref().unwrap_or_default(),
+    ];
+    let fingerprint = hex(&Sha256::digest(cause.join("\n"))[..8]);
+    DeadLetter { vendor: known.vendor, event_type, code: reject.code, pointer, detail, index, fingerprint }
+}
+
+fn is_index(step: &str) -> bool {
+    !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Both from 1, columns in bytes.
+fn line_and_column(text: &[u8], offset: usize) -> (usize, usize) {
+    let before = &text[..offset.min(text.len())];
+    let line_start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+    (1 + memchr::memchr_iter(b'\n', before).count(), 1 + before.len() - line_start)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}

@@ -1,0 +1,15 @@
+//! The cursor that forgets nothing: a parsed body, read through [`Node`]s that know their place and mark what they
+//! read. What nobody read is listed by [`Doc::leftovers`], so that no field of a webhook can disappear in silence.
+//! Knows no vendor's field names.
+
+mod leftovers;
+mod node;
+mod rules;
+mod tape;
+#[cfg(test)]
+mod tests;
+mod tokenize;
+
+pub use node::{Doc, Keys, Node};
+pub use rules::{Rule, Rules, Why, is_secret_name};
+pub use tape::Tape;

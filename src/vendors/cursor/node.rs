@@ -1,0 +1,736 @@
+//! One place in a body, and how to read what stands there.
+//!
+//! Every way to read refuses with the place of the value, so a mapping never writes a pointer down and a dead letter
+//! always has one. Every value that was read is marked. Absent and null read alike, as nothing; whoever must tell them
+//! apart asks [`Node::has`]. Knows no vendor's field names.
+
+use super::rules::Rules;
+use super::tape::{HINTS, Kind, Slot, Tape, tag};
+use super::tokenize::unescape;
+use crate::canonical::{Date, Decimal, Micros, Text};
+use crate::reject::{Code, Place, Reject};
+use std::cell::Cell;
+use std::fmt::Write;
+
+/// A parsed body: the tape, and the text it points into.
+#[derive(Clone, Copy)]
+pub struct Doc<'a> {
+    pub(super) body: &'a str,
+    arena: &'a str,
+    pub(super) slots: &'a [Slot],
+    elements: &'a [[u32; 2]],
+    marks: &'a [Cell<u64>],
+    hints: &'a [Cell<u16>; HINTS],
+    pub(super) rules: &'a Rules,
+    /// For times that name no zone, where the configuration names one.
+    zone: Option<&'a jiff::tz::TimeZone>,
+}
+
+/// One place in a body, or nowhere: a child that is absent or null, of which all reads give nothing.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    doc: &'a Doc<'a>,
+    index: u32,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+/// Only the place: a payload's values do not get into messages by way of `{:?}`.
+impl std::fmt::Debug for Node<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({})", self.index)
+    }
+}
+
+/// The names under which a field may stand, the documented one first. Where several are there, the first counts, and
+/// the others are left unread.
+pub trait Keys: Copy {
+    /// Calls `f` with each name until it returns something.
+    fn first<T>(self, f: impl FnMut(&'static str) -> Option<T>) -> Option<T>;
+}
+
+impl Keys for &'static str {
+    #[inline(always)]
+    fn first<T>(self, mut f: impl FnMut(&'static str) -> Option<T>) -> Option<T> {
+        f(self)
+    }
+}
+
+impl<const N: usize> Keys for [&'static str; N] {
+    #[inline(always)]
+    fn first<T>(self, f: impl FnMut(&'static str) -> Option<T>) -> Option<T> {
+        self.into_iter().find_map(f)
+    }
+}
+
+impl<'a> Doc<'a> {
+    /// A view of what is on the tape. `body` must be what [`Tape::read`] gave back.
+    pub fn new(tape: &'a Tape, body: &'a str, rules: &'a Rules, zone: Option<&'a jiff::tz::TimeZone>) -> Doc<'a> {
+        Doc {
+            body,
+            arena: &tape.arena,
+            slots: &tape.slots,
+            elements: &tape.elements,
+            marks: &tape.marks,
+            hints: &tape.hints,
+            rules,
+            zone,
+        }
+    }
+
+    /// The same view under other rules.
+    pub fn with_rules(self, rules: &'a Rules) -> Doc<'a> {
+        Doc { rules, ..self }
+    }
+
+    pub fn root(&'a self) -> Node<'a> {
+        Node { doc: self, index: self.slots.len() as u32 - 1 }
+    }
+
+    /// If the body is a list: how many webhooks are in it.
+    pub fn list_len(&self) -> Option<usize> {
+        let root = self.slots.last()?;
+        (root.kind == Kind::Array).then_some(root.len as usize)
+    }
+
+    /// The n-th element of the root's list, with its text.
+    pub fn element(&'a self, nth: usize) -> Option<(Node<'a>, &'a str)> {
+        let &[start, end] = self.elements.get(nth)?;
+        let index = self.slots.last()?.at + nth as u32;
+        Some((Node { doc: self, index }, &self.body[start as usize..end as usize]))
+    }
+
+    /// RFC 6901 pointer, from `unit` on, of where a refusal took place; empty for the webhook as a whole.
+    pub fn pointer(&self, unit: Node<'_>, reject: &Reject) -> String {
+        let mut pointer = String::new();
+        match reject.place {
+            Place::Whole | Place::Offset(_) => {}
+            Place::Node(node) => {
+                self.descend(unit.index, node, &mut pointer);
+            }
+            Place::Absent(parent, key) => {
+                self.descend(unit.index, parent, &mut pointer);
+                pointer.push('/');
+                push_escaped(&mut pointer, key);
+            }
+        }
+        pointer
+    }
+
+    /// Searches the whole tree: it is asked once a dead letter, so nodes need not know their parents.
+    fn descend(&self, from: u32, wanted: u32, pointer: &mut String) -> bool {
+        if from == wanted {
+            return true;
+        }
+        let slot = self.slots[from as usize];
+        if !slot.kind.is_container() {
+            return false;
+        }
+        for (nth, child) in (slot.at..slot.at + slot.len).enumerate() {
+            let before = pointer.len();
+            pointer.push('/');
+            match slot.kind {
+                Kind::Object => push_public(pointer, self.key(&self.slots[child as usize]), nth),
+                _ => drop(write!(pointer, "{nth}")),
+            }
+            if self.descend(child, wanted, pointer) {
+                return true;
+            }
+            pointer.truncate(before);
+        }
+        false
+    }
+
+    #[inline(always)]
+    pub(super) fn text(&self, slot: &Slot) -> &'a str {
+        &self.body[slot.at as usize..slot.at as usize + slot.len as usize]
+    }
+
+    #[inline(always)]
+    pub(super) fn key(&self, slot: &Slot) -> &'a str {
+        let text = if slot.key_in_arena { self.arena } else { self.body };
+        &text[slot.key_at as usize..slot.key_at as usize + slot.key_len as usize]
+    }
+
+    #[inline(always)]
+    fn has_key(&self, slot: &Slot, key: &str) -> bool {
+        let text = if slot.key_in_arena { self.arena } else { self.body };
+        let start = slot.key_at as usize;
+        slot.key_len as usize == key.len() && text.as_bytes().get(start..start + key.len()) == Some(key.as_bytes())
+    }
+
+    #[inline(always)]
+    fn mark(&self, index: u32) {
+        let word = &self.marks[index as usize / 64];
+        word.set(word.get() | 1 << (index % 64));
+    }
+
+    #[inline(always)]
+    pub(super) fn is_marked(&self, index: usize) -> bool {
+        self.marks[index / 64].get() >> (index % 64) & 1 == 1
+    }
+
+    /// Whether anything of a run of the tape was read.
+    pub(super) fn is_any_marked(&self, from: usize, to: usize) -> bool {
+        let (first, last) = (from / 64, to.saturating_sub(1) / 64);
+        if from >= to {
+            return false;
+        }
+        let head = u64::MAX << (from % 64);
+        let tail = u64::MAX >> (63 - (to - 1) % 64);
+        if first == last {
+            return self.marks[first].get() & head & tail != 0;
+        }
+        self.marks[first].get() & head != 0
+            || self.marks[last].get() & tail != 0
+            || self.marks[first + 1..last].iter().any(|word| word.get() != 0)
+    }
+}
+
+/// One step of a pointer that may leave the house: keys can be anything, even somebody's name, so only what looks
+/// like a field's name stands as it is.
+fn push_public(pointer: &mut String, key: &str, nth: usize) {
+    let is_plain = key.len() <= 64 && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    if is_plain {
+        pointer.push_str(key);
+    } else {
+        let _ = write!(pointer, "~#{nth}");
+    }
+}
+
+/// A key as a step of an RFC 6901 pointer.
+#[inline(always)]
+pub(super) fn push_escaped(pointer: &mut String, key: &str) {
+    if !key.bytes().fold(false, |found, b| found | (b == b'~') | (b == b'/')) {
+        pointer.push_str(key);
+    } else {
+        pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+    }
+}
+
+// ---- where to go ----
+
+impl<'a> Node<'a> {
+    /// The object under a key; nowhere if it is absent or null.
+    #[inline(always)]
+    pub fn child(self, keys: impl Keys) -> Result<Node<'a>, Reject> {
+        match self.find(keys)? {
+            Some(node) if node.slot().kind != Kind::Object => Err(node.refuse(Code::FieldType)),
+            Some(node) => Ok(node),
+            None => Ok(self.nowhere()),
+        }
+    }
+
+    /// The same for what some senders (PHP) write as `[]` when it is empty: an empty list is an empty object.
+    pub fn child_or_empty_list(self, keys: impl Keys) -> Result<Node<'a>, Reject> {
+        match self.find(keys)? {
+            Some(node) if node.slot().kind == Kind::Array && node.slot().len == 0 => Ok(self.nowhere()),
+            _ => self.child(keys),
+        }
+    }
+
+    /// The object under a key that must be there.
+    #[inline(always)]
+    pub fn require_child(self, key: &'static str) -> Result<Node<'a>, Reject> {
+        let node = self.child(key)?;
+        if node.is_nowhere() { Err(self.missing(key, Code::FieldMissing)) } else { Ok(node) }
+    }
+
+    /// Reads the object under a key; nothing if it is absent or null.
+    #[inline(always)]
+    pub fn object<T>(
+        self,
+        keys: impl Keys,
+        read: impl FnOnce(Node<'a>) -> Result<T, Reject>,
+    ) -> Result<Option<T>, Reject> {
+        let node = self.child(keys)?;
+        if node.is_nowhere() { Ok(None) } else { read(node).map(Some) }
+    }
+
+    /// Reads the objects of a list, in order; none where it is absent or null. The first that cannot be read refuses
+    /// the list.
+    #[inline(always)]
+    pub fn list<T>(self, keys: impl Keys, read: impl FnMut(Node<'a>) -> Result<T, Reject>) -> Result<Vec<T>, Reject> {
+        match self.find(keys)? {
+            Some(list) => list.items()?.map(Node::must_be_object).map(read_result(read)).collect(),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Reads the texts of a list, in order; nulls in it are passed over.
+    pub fn texts(self, keys: impl Keys) -> Result<Vec<Text<'a>>, Reject> {
+        match self.find(keys)? {
+            Some(list) => list.items()?.filter_map(|item| item.read_text().transpose()).collect(),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The values of this list.
+    pub fn items(self) -> Result<impl ExactSizeIterator<Item = Node<'a>>, Reject> {
+        let (doc, slot) = (self.doc, self.slot());
+        if slot.kind != Kind::Array {
+            return Err(self.refuse(Code::FieldType));
+        }
+        Ok((slot.at..slot.at + slot.len).map(move |index| Node { doc, index }))
+    }
+
+    /// The keys and values of this object, in the order of the body; none if this is nowhere.
+    pub fn entries(self) -> Result<impl Iterator<Item = (&'a str, Node<'a>)>, Reject> {
+        let doc = self.doc;
+        let range = match self.is_nowhere() {
+            true => 0..0,
+            false if self.slot().kind != Kind::Object => return Err(self.refuse(Code::FieldType)),
+            false => self.slot().at..self.slot().at + self.slot().len,
+        };
+        Ok(range.map(move |index| (doc.key(&doc.slots[index as usize]), Node { doc, index })))
+    }
+
+    /// Whether a key is there, be it null.
+    #[inline]
+    pub fn has(self, key: &'static str) -> bool {
+        !self.is_nowhere() && self.slot().kind == Kind::Object && self.position(key).is_some()
+    }
+
+    /// Whether a key is there and null.
+    pub fn is_null(self, key: &'static str) -> bool {
+        self.has(key) && self.position(key).is_some_and(|index| self.doc.slots[index as usize].kind == Kind::Null)
+    }
+
+    #[inline(always)]
+    pub fn is_nowhere(self) -> bool {
+        self.index == NOWHERE
+    }
+
+    pub fn is_object(self) -> bool {
+        !self.is_nowhere() && self.slot().kind == Kind::Object
+    }
+
+    pub fn is_list(self) -> bool {
+        !self.is_nowhere() && self.slot().kind == Kind::Array
+    }
+
+    pub fn is_text(self) -> bool {
+        !self.is_nowhere() && self.slot().kind.is_text()
+    }
+
+    /// The value under a key, whatever it is; nowhere if it is absent or null.
+    #[inline(always)]
+    pub fn value(self, keys: impl Keys) -> Result<Node<'a>, Reject> {
+        Ok(self.find(keys)?.unwrap_or(self.nowhere()))
+    }
+
+    fn must_be_object(self) -> Result<Node<'a>, Reject> {
+        if self.slot().kind == Kind::Object { Ok(self) } else { Err(self.refuse(Code::FieldType)) }
+    }
+}
+
+fn read_result<'a, T>(
+    mut read: impl FnMut(Node<'a>) -> Result<T, Reject>,
+) -> impl FnMut(Result<Node<'a>, Reject>) -> Result<T, Reject> {
+    move |node| node.and_then(&mut read)
+}
+
+// ---- fields ----
+
+impl<'a> Node<'a> {
+    /// Text; a number stands for its own text.
+    #[inline(always)]
+    pub fn text(self, keys: impl Keys) -> Result<Option<Text<'a>>, Reject> {
+        self.read(keys, Node::read_text)
+    }
+
+    /// An id: text whatever JSON type it had; an empty one is none.
+    #[inline(always)]
+    pub fn id(self, keys: impl Keys) -> Result<Option<Text<'a>>, Reject> {
+        Ok(self.read(keys, Node::read_text)?.filter(|id| !id.is_empty()))
+    }
+
+    /// An id that must be there.
+    #[inline(always)]
+    pub fn require_id(self, key: &'static str) -> Result<Text<'a>, Reject> {
+        self.id(key)?.ok_or_else(|| self.missing(key, Code::FieldMissing))
+    }
+
+    #[inline(always)]
+    pub fn boolean(self, keys: impl Keys) -> Result<Option<bool>, Reject> {
+        self.read(keys, Node::read_boolean)
+    }
+
+    /// A whole number, as a JSON number or as text; an empty text is none.
+    #[inline(always)]
+    pub fn long(self, keys: impl Keys) -> Result<Option<i64>, Reject> {
+        self.read(keys, Node::read_long)
+    }
+
+    /// An exact amount, as a JSON number or as text; an empty text is none.
+    #[inline(always)]
+    pub fn money(self, keys: impl Keys) -> Result<Option<Decimal>, Reject> {
+        self.read(keys, |node| node.read_decimal(Code::from))
+    }
+
+    /// An exact number that is no amount: a weight, a size, a rate.
+    #[inline(always)]
+    pub fn decimal(self, keys: impl Keys) -> Result<Option<Decimal>, Reject> {
+        self.read(keys, |node| node.read_decimal(|_| Code::NumberRange))
+    }
+
+    /// A discount of a vendor who writes discounts as positive amounts. If it is negative all the same, the amount is
+    /// turned, and the vendor's text stays unread, so that it is kept.
+    pub fn positive_discount(self, keys: impl Keys) -> Result<Option<Decimal>, Reject> {
+        self.discount(keys, false)
+    }
+
+    /// A discount of a vendor who writes discounts as negative amounts.
+    pub fn negative_discount(self, keys: impl Keys) -> Result<Option<Decimal>, Reject> {
+        self.discount(keys, true)
+    }
+
+    fn discount(self, keys: impl Keys, usually_negative: bool) -> Result<Option<Decimal>, Reject> {
+        self.read(keys, |node| {
+            let was_marked = node.is_marked();
+            let amount = node.read_decimal(Code::from)?;
+            let is_unusual =
+                amount.is_some_and(|amount| amount != Decimal::ZERO && amount.is_negative() != usually_negative);
+            if is_unusual && !was_marked {
+                node.unmark();
+            }
+            Ok(amount.map(Decimal::abs))
+        })
+    }
+
+    /// An instant: RFC 3339 with an offset, or without one if the configuration names the zone. Digits finer than a
+    /// microsecond are cut; the text then stays unread, so that it is kept.
+    #[inline(always)]
+    pub fn time(self, keys: impl Keys) -> Result<Option<Micros>, Reject> {
+        self.read(keys, Node::read_time)
+    }
+
+    /// Milliseconds since 1970.
+    pub fn millis(self, keys: impl Keys) -> Result<Option<Micros>, Reject> {
+        self.read(keys, |node| node.read_epoch(1_000))
+    }
+
+    /// Seconds since 1970, maybe with a fraction.
+    pub fn seconds(self, keys: impl Keys) -> Result<Option<Micros>, Reject> {
+        self.read(keys, |node| node.read_epoch(1_000_000))
+    }
+
+    /// A calendar day, `YYYY-MM-DD`; an empty text is none.
+    pub fn date(self, keys: impl Keys) -> Result<Option<Date>, Reject> {
+        self.read(keys, |node| match node.read_text()? {
+            Some(text) if text.is_empty() => Ok(None),
+            Some(text) => Date::parse(&text).map(Some).ok_or_else(|| node.refuse(Code::TimeInvalid)),
+            None => Ok(None),
+        })
+    }
+
+    /// A vendor's word, and what it means in a closed list: nothing was said (absent, null, empty), or a word that is
+    /// known, or one that is `unknown`.
+    #[inline]
+    pub fn word<E>(
+        self,
+        keys: impl Keys,
+        known: impl FnOnce(&str) -> Option<E>,
+        unknown: E,
+    ) -> Result<(Option<E>, Option<Text<'a>>), Reject> {
+        match self.text(keys)? {
+            Some(word) if !word.is_empty() => Ok((Some(known(&word).unwrap_or(unknown)), Some(word))),
+            _ => Ok((None, None)),
+        }
+    }
+
+    /// Text in a form that people group by. What cannot be converted is nothing, and stays unread, so that it is kept.
+    pub fn form(
+        self,
+        keys: impl Keys,
+        convert: impl FnOnce(&str) -> Option<Text<'static>>,
+    ) -> Result<Option<Text<'a>>, Reject> {
+        self.read(keys, |node| {
+            let was_marked = node.is_marked();
+            let Some(text) = node.read_text()? else { return Ok(None) };
+            let converted = convert(&text);
+            if converted.is_none() && !text.is_empty() && !was_marked {
+                node.unmark();
+            }
+            // Nearly always the text was right as it stood and can be borrowed.
+            Ok(converted.map(|converted| if converted == text { text } else { converted }))
+        })
+    }
+
+    /// Refuses a second currency where the model has a place for one only. `wanted` is the record's.
+    pub fn same_currency(self, keys: impl Keys, wanted: Option<&str>) -> Result<(), Reject> {
+        self.read(keys, |node| {
+            let currency = node.read_text()?.filter(|text| !text.is_empty());
+            match (currency, wanted) {
+                (Some(currency), Some(wanted)) if !currency.eq_ignore_ascii_case(wanted) => {
+                    Err(node.refuse(Code::MoneyMixedCurrency))
+                }
+                _ => Ok(Some(())),
+            }
+        })
+        .map(|_| ())
+    }
+
+    /// Reads a leaf that only repeats a value already mapped; if it differs it stays unread, so that it is kept.
+    pub fn repeats(self, keys: impl Keys, mapped: Option<&str>) -> Result<(), Reject> {
+        let node = self.value(keys)?;
+        if !node.is_nowhere() && !node.slot().kind.is_container() {
+            let was_marked = node.is_marked();
+            let same = matches!(node.slot().kind, Kind::Plain | Kind::Escaped | Kind::Number)
+                && node.read_text()?.as_deref() == mapped;
+            if !same && !was_marked {
+                node.unmark();
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn read<T>(
+        self,
+        keys: impl Keys,
+        read: impl FnOnce(Node<'a>) -> Result<Option<T>, Reject>,
+    ) -> Result<Option<T>, Reject> {
+        match self.find(keys)? {
+            Some(node) => read(node),
+            None => Ok(None),
+        }
+    }
+}
+
+// ---- values ----
+
+impl<'a> Node<'a> {
+    /// The text of this value; nothing if it is null.
+    #[inline(always)]
+    pub fn read_text(self) -> Result<Option<Text<'a>>, Reject> {
+        let slot = self.slot();
+        match slot.kind {
+            Kind::Plain | Kind::Number => {
+                self.mark();
+                Ok(Some(Text::Borrowed(self.doc.text(slot))))
+            }
+            Kind::Escaped => {
+                self.mark();
+                Ok(Some(Text::Owned(unescape(self.doc.text(slot)))))
+            }
+            Kind::Null => {
+                self.mark();
+                Ok(None)
+            }
+            _ => Err(self.refuse(Code::FieldType)),
+        }
+    }
+
+    fn read_boolean(self) -> Result<Option<bool>, Reject> {
+        self.mark();
+        match self.slot().kind {
+            Kind::True => Ok(Some(true)),
+            Kind::False => Ok(Some(false)),
+            _ => Err(self.refuse(Code::FieldType)),
+        }
+    }
+
+    fn read_long(self) -> Result<Option<i64>, Reject> {
+        let Some(text) = self.read_text()? else { return Ok(None) };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        match text.parse() {
+            Ok(number) => Ok(Some(number)),
+            // 2.0 and 2e3 are whole numbers too.
+            Err(_) => whole(&text).map(Some).ok_or_else(|| self.refuse(Code::NumberRange)),
+        }
+    }
+
+    #[inline(always)]
+    fn read_decimal(
+        self,
+        code: impl FnOnce(crate::canonical::DecimalError) -> Code,
+    ) -> Result<Option<Decimal>, Reject> {
+        let slot = self.slot();
+        let text = match slot.kind {
+            Kind::Plain | Kind::Number => {
+                self.mark();
+                Text::Borrowed(self.doc.text(slot))
+            }
+            _ => match self.read_text()? {
+                Some(text) => text,
+                None => return Ok(None),
+            },
+        };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        Decimal::parse(&text).map(Some).map_err(|error| self.refuse(code(error)))
+    }
+
+    #[inline(always)]
+    fn read_time(self) -> Result<Option<Micros>, Reject> {
+        let slot = self.slot();
+        if slot.kind == Kind::Number {
+            return Err(self.refuse(Code::TimeInvalid));
+        }
+        let was_marked = self.is_marked();
+        let Some(text) = self.read_text()? else { return Ok(None) };
+        match Micros::parse(&text) {
+            Some((time, false)) => Ok(Some(time)),
+            Some((time, true)) => {
+                if !was_marked {
+                    self.unmark();
+                }
+                Ok(Some(time))
+            }
+            None => self.in_configured_zone(&text).map(Some).ok_or_else(|| self.refuse(Code::TimeInvalid)),
+        }
+    }
+
+    #[cold]
+    fn in_configured_zone(self, text: &str) -> Option<Micros> {
+        let local = Micros::parse_naive(text)?;
+        let time = self.doc.zone?.to_ambiguous_timestamp(local).compatible().ok()?;
+        Micros::in_range(time.as_microsecond())
+    }
+
+    /// A number of units since 1970, a unit being so many microseconds.
+    fn read_epoch(self, unit: i64) -> Result<Option<Micros>, Reject> {
+        let was_marked = self.is_marked();
+        let Some(text) = self.read_text()? else { return Ok(None) };
+        let micros = Decimal::parse(&text).ok().and_then(|number| number.units().checked_mul(unit.into()));
+        let Some(billionths) = micros else { return Err(self.refuse(Code::TimeInvalid)) };
+        let (micros, rest) = (billionths.div_euclid(1_000_000_000), billionths.rem_euclid(1_000_000_000));
+        if rest != 0 && !was_marked {
+            self.unmark();
+        }
+        let time = i64::try_from(micros).ok().and_then(Micros::in_range);
+        time.map(Some).ok_or_else(|| self.refuse(Code::TimeInvalid))
+    }
+
+    /// This value as compact JSON text, less what the rules drop; all of it counts as read. `None` if nothing is left.
+    pub fn read_json(self) -> Option<String> {
+        let mut out = String::new();
+        let written = self.doc.write_json(self.slot(), "", &mut out);
+        self.mark_all();
+        written.then_some(out)
+    }
+
+    /// The text of a scalar: of a string its text, of a number or boolean its JSON text; nothing if it is null.
+    pub fn read_leaf_text(self) -> Result<Option<Text<'a>>, Reject> {
+        match self.slot().kind {
+            Kind::True | Kind::False => {
+                Ok(self.read_boolean()?.map(|value| Text::Borrowed(if value { "true" } else { "false" })))
+            }
+            _ => self.read_text(),
+        }
+    }
+
+    /// Passes over this value: a rule that the caller names drops it.
+    pub fn skip(self) {
+        if !self.is_nowhere() {
+            self.mark_all();
+        }
+    }
+
+    /// Marks this value and all that lies below it.
+    fn mark_all(self) {
+        self.mark();
+        let slot = self.slot();
+        if slot.kind.is_container() {
+            for index in slot.at..slot.at + slot.len {
+                Node { doc: self.doc, index }.mark_all();
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn mark(self) {
+        self.doc.mark(self.index);
+    }
+
+    fn is_marked(self) -> bool {
+        self.doc.is_marked(self.index as usize)
+    }
+
+    fn unmark(self) {
+        let word = &self.doc.marks[self.index as usize / 64];
+        word.set(word.get() & !(1 << (self.index % 64)));
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub fn refuse(self, code: Code) -> Reject {
+        Reject { code, place: if self.is_nowhere() { Place::Whole } else { Place::Node(self.index) } }
+    }
+
+    /// Refuses for a key that is not there.
+    #[cold]
+    #[inline(never)]
+    pub fn missing(self, key: &'static str, code: Code) -> Reject {
+        Reject { code, place: if self.is_nowhere() { Place::Whole } else { Place::Absent(self.index, key) } }
+    }
+
+    pub(super) fn doc(self) -> &'a Doc<'a> {
+        self.doc
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.index as usize
+    }
+
+    #[inline(always)]
+    pub(super) fn slot(self) -> &'a Slot {
+        &self.doc.slots[self.index as usize]
+    }
+
+    #[inline(always)]
+    fn nowhere(self) -> Node<'a> {
+        Node { doc: self.doc, index: NOWHERE }
+    }
+
+    /// The child under the first of `keys` that is there, unless it is null. A null counts as read.
+    #[inline(always)]
+    fn find(self, keys: impl Keys) -> Result<Option<Node<'a>>, Reject> {
+        if self.is_nowhere() {
+            return Ok(None);
+        }
+        if self.slot().kind != Kind::Object {
+            return Err(self.refuse(Code::FieldType));
+        }
+        let Some(index) = keys.first(|key| self.position(key)) else { return Ok(None) };
+        if self.doc.slots[index as usize].kind == Kind::Null {
+            self.doc.mark(index);
+            return Ok(None);
+        }
+        Ok(Some(Node { doc: self.doc, index }))
+    }
+
+    /// Where on the tape the child under `key` lies. This node is an object.
+    ///
+    /// Senders write their keys in a fixed order and a mapping asks for them in a fixed order, so the place where this
+    /// very literal was found last time in an object of this width is nearly always right. It is checked; if it is
+    /// wrong, all keys are looked at. So the hints can change how long an answer takes and never what it is.
+    #[inline(always)]
+    fn position(self, key: &'static str) -> Option<u32> {
+        let slot = self.slot();
+        let children = &self.doc.slots[slot.at as usize..][..slot.len as usize];
+        let tag = tag(key.as_bytes());
+        let hint = &self.doc.hints[(tag ^ slot.len << 5) as usize % HINTS];
+        let is_it = |child: &Slot| child.tag == tag && self.doc.has_key(child, key);
+        match children.get(hint.get() as usize) {
+            Some(child) if is_it(child) => Some(slot.at + u32::from(hint.get())),
+            _ => {
+                let nth = children.iter().position(is_it)?;
+                hint.set(nth as u16);
+                Some(slot.at + nth as u32)
+            }
+        }
+    }
+}
+
+/// A decimal text that is a whole number.
+#[cold]
+fn whole(text: &str) -> Option<i64> {
+    const ONE: i128 = 1_000_000_000;
+    let units = Decimal::parse(text).ok()?.units();
+    (units % ONE == 0).then(|| i64::try_from(units / ONE).ok()).flatten()
+}

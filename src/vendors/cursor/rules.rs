@@ -1,0 +1,185 @@
+//! What is dropped and why. Data, so that what the docs say and what the code does are the same table. Knows no
+//! vendor: the tables are theirs.
+
+use super::tape::tag;
+
+/// Why something that nobody read is left out of `extensions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// It opens something: a token, a password, a payment's raw data.
+    Secret,
+    /// It says again, for people, what a mapped field says.
+    Derived,
+    /// Envelope, empty containers, a null without a canonical field.
+    Structural,
+    /// Personal data whose class is set to `drop`.
+    Privacy,
+    /// The source's configuration says so.
+    Configured,
+}
+
+impl Why {
+    pub const ALL: &[Why] = &[Why::Secret, Why::Derived, Why::Structural, Why::Privacy, Why::Configured];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Why::Secret => "secret",
+            Why::Derived => "derived",
+            Why::Structural => "structural",
+            Why::Privacy => "privacy",
+            Why::Configured => "configured",
+        }
+    }
+}
+
+/// One rule. It covers the value under the key and whatever lies below it.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// A key, or with a `*` at one end how keys begin or end.
+    pub key: &'static str,
+    /// If given, the rule holds only in an object that itself stands under this key (or in a list that does).
+    pub under: Option<&'static str>,
+    pub why: Why,
+}
+
+impl Rule {
+    pub const fn new(key: &'static str, why: Why) -> Rule {
+        Rule { key, under: None, why }
+    }
+
+    pub const fn under(under: &'static str, key: &'static str, why: Why) -> Rule {
+        Rule { key, under: Some(under), why }
+    }
+}
+
+/// The rules of one vendor, ready to be asked.
+#[derive(Debug)]
+pub struct Rules {
+    exact: Vec<(u32, Rule)>,
+    patterns: Vec<Rule>,
+}
+
+impl Rules {
+    pub fn new(tables: &[&[Rule]]) -> Rules {
+        let (patterns, exact): (Vec<Rule>, Vec<Rule>) =
+            tables.iter().copied().flatten().partition(|rule| rule.key.starts_with('*') || rule.key.ends_with('*'));
+        Rules { exact: exact.into_iter().map(|rule| (tag(rule.key.as_bytes()), rule)).collect(), patterns }
+    }
+
+    /// Every rule, for the docs.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.exact.iter().map(|(_, rule)| rule).chain(&self.patterns)
+    }
+
+    /// Whether, and why, the value under `key` is dropped; `parent` is the key under which its object stands.
+    #[inline]
+    pub(super) fn cover(&self, key_tag: u32, key: &str, parent: &str) -> Option<Why> {
+        let in_place = |rule: &Rule| rule.under.is_none_or(|under| under == parent);
+        let exact = self.exact.iter().find(|(tag, rule)| *tag == key_tag && rule.key == key && in_place(rule));
+        if let Some((_, rule)) = exact {
+            return Some(rule.why);
+        }
+        let pattern = self.patterns.iter().find(|rule| {
+            let fits = match rule.key.strip_suffix('*') {
+                Some(head) => key.starts_with(head),
+                None => rule.key.strip_prefix('*').is_some_and(|tail| key.ends_with(tail)),
+            };
+            fits && in_place(rule)
+        });
+        match pattern {
+            Some(rule) => Some(rule.why),
+            None => is_secret_name(key).then_some(Why::Secret),
+        }
+    }
+}
+
+/// Whether a key's last word (in snake, kebab or camel case) names a secret, documented or not.
+#[inline]
+pub fn is_secret_name(key: &str) -> bool {
+    // The last letters of the five words; nearly every key is let go here.
+    matches!(key.as_bytes().last().map(|b| b | 0x20), Some(b't' | b'n' | b'd' | b'y')) && ends_in_secret_word(key)
+}
+
+#[cold]
+fn ends_in_secret_word(key: &str) -> bool {
+    let mut words = Vec::new();
+    for part in key.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()) {
+        let mut start = 0;
+        let letters: Vec<(usize, char)> = part.char_indices().collect();
+        for i in 1..letters.len() {
+            let (before, here) = (letters[i - 1].1, letters[i].1);
+            let next_is_lower = letters.get(i + 1).is_some_and(|(_, next)| next.is_lowercase());
+            // fooBar | foo9Bar, and the last capital of HTTPToken begins a word
+            if here.is_uppercase() && (!before.is_uppercase() || next_is_lower) {
+                words.push(part[start..letters[i].0].to_ascii_lowercase());
+                start = letters[i].0;
+            }
+        }
+        words.push(part[start..].to_ascii_lowercase());
+    }
+    match words.as_slice() {
+        [.., last] if matches!(last.as_str(), "secret" | "token" | "password" | "authorization" | "apikey") => true,
+        [.., api, key] => api == "api" && key == "key",
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_known_by_the_last_word_of_its_name() {
+        for key in [
+            "token",
+            "Token",
+            "TOKEN",
+            "access_token",
+            "accessToken",
+            "HTTPToken",
+            "x-api-key",
+            "apiKey",
+            "API_KEY",
+            "apikey",
+            "client_secret",
+            "webhookSecret",
+            "user.password",
+            "Authorization",
+            "spree_api_key",
+            "oauth2Token",
+        ] {
+            assert!(is_secret_name(key), "{key}");
+        }
+        for key in [
+            "tokens",
+            "token_type",
+            "broken",
+            "key",
+            "api",
+            "secretary",
+            "password_hint",
+            "city",
+            "",
+            "monkey",
+            "currency",
+        ] {
+            assert!(!is_secret_name(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_rule_covers_its_key_in_its_place() {
+        let rules = Rules::new(&[
+            &[Rule::under("gift_card", "code", Why::Secret), Rule::new("display_*", Why::Derived)],
+            &[Rule::new("*_in_cents", Why::Derived), Rule::new("external_data", Why::Secret)],
+        ]);
+        let cover = |key: &str, parent: &str| rules.cover(tag(key.as_bytes()), key, parent);
+        assert_eq!(cover("code", "gift_card"), Some(Why::Secret));
+        assert_eq!(cover("code", "promotion"), None);
+        assert_eq!(cover("display_total", ""), Some(Why::Derived));
+        assert_eq!(cover("amount_in_cents", "price"), Some(Why::Derived));
+        assert_eq!(cover("external_data", "x"), Some(Why::Secret));
+        assert_eq!(cover("sessionToken", "x"), Some(Why::Secret));
+        assert_eq!(cover("total", "x"), None);
+    }
+}

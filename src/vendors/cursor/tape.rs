@@ -1,0 +1,157 @@
+//! A parsed body as one flat list. The children of a container lie side by side, so the n-th child is found by
+//! adding n, and whatever lies below a container is one run of the list. Nothing is copied out of the body except keys
+//! that hold escapes. One tape serves record after record. Knows no vendor.
+
+use super::tokenize;
+use crate::reject::{Code, Reject};
+use std::cell::Cell;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[repr(u8)]
+pub enum Kind {
+    Null,
+    True,
+    False,
+    Number,
+    /// Text without escapes.
+    Plain,
+    /// Text with escapes, not yet undone.
+    Escaped,
+    Array,
+    Object,
+}
+
+impl Kind {
+    #[inline(always)]
+    pub fn is_container(self) -> bool {
+        self >= Kind::Array
+    }
+
+    #[inline(always)]
+    pub fn is_text(self) -> bool {
+        matches!(self, Kind::Plain | Kind::Escaped)
+    }
+}
+
+/// One value with its key. For a scalar `(at, len)` is its text in the body, of a string what is between the quotes;
+/// for a container it is its first child on the tape and how many there are.
+#[derive(Debug, Clone, Copy)]
+pub struct Slot {
+    pub kind: Kind,
+    /// Whether the key lies in the arena, its escapes undone, and not in the body.
+    pub key_in_arena: bool,
+    /// A hash of the key, to compare before comparing.
+    pub tag: u32,
+    pub key_at: u32,
+    pub key_len: u32,
+    pub at: u32,
+    pub len: u32,
+}
+
+impl Slot {
+    #[inline(always)]
+    pub fn new(kind: Kind, at: usize, len: usize) -> Slot {
+        Slot { kind, key_in_arena: false, tag: 0, key_at: 0, key_len: 0, at: at as u32, len: len as u32 }
+    }
+}
+
+/// How many guesses [`Tape`] remembers.
+pub(super) const HINTS: usize = 4096;
+
+pub struct Tape {
+    /// Finished nodes; the root is the last.
+    pub(super) slots: Vec<Slot>,
+    /// Children of containers that are still open.
+    pub(super) open: Vec<Slot>,
+    /// Keys whose escapes were undone.
+    pub(super) arena: String,
+    /// Where the elements of a root list stand in the body.
+    pub(super) elements: Vec<[u32; 2]>,
+    /// One bit a node: was it read?
+    pub(super) marks: Vec<Cell<u64>>,
+    /// Where a key was found last time, by the key and the width of the object. Only a guess: it is always checked.
+    pub(super) hints: Box<[Cell<u16>; HINTS]>,
+}
+
+impl Default for Tape {
+    fn default() -> Self {
+        Tape {
+            slots: Vec::new(),
+            open: Vec::new(),
+            arena: String::new(),
+            elements: Vec::new(),
+            marks: Vec::new(),
+            hints: Box::new([const { Cell::new(0) }; HINTS]),
+        }
+    }
+}
+
+impl Tape {
+    /// Parses a body of at most `max_depth` levels and gives it back as text. Whatever was on the tape is gone.
+    pub fn read<'b>(&mut self, body: &'b [u8], max_depth: usize) -> Result<&'b str, Reject> {
+        if body.is_empty() {
+            return Err(Reject::whole(Code::BodyEmpty));
+        }
+        // Places in the body are kept in 32 bits, with room for both ends of every value.
+        if body.len() >= 1 << 30 {
+            return Err(Reject::whole(Code::BodyTooLarge));
+        }
+        let body = utf8(body)?;
+        self.slots.clear();
+        self.open.clear();
+        self.arena.clear();
+        self.elements.clear();
+        tokenize::fill(self, body, max_depth)?;
+        self.marks.clear();
+        self.marks.resize(self.slots.len().div_ceil(64), Cell::new(0));
+        Ok(body)
+    }
+
+    /// Moves the children above `base` from the open list to the tape.
+    #[inline]
+    pub(super) fn close(&mut self, kind: Kind, base: usize) -> Slot {
+        let first = self.slots.len();
+        self.slots.extend_from_slice(&self.open[base..]);
+        self.open.truncate(base);
+        Slot::new(kind, first, self.slots.len() - first)
+    }
+
+    fn key<'a>(&'a self, body: &'a str, slot: &Slot) -> &'a str {
+        let text = if slot.key_in_arena { &self.arena } else { body };
+        &text[slot.key_at as usize..][..slot.key_len as usize]
+    }
+
+    /// Is there already such a key above `base`?
+    #[cold]
+    #[inline(never)]
+    pub(super) fn has(&self, body: &str, base: usize, slot: &Slot) -> bool {
+        let same = |other: &Slot| other.tag == slot.tag && self.key(body, other) == self.key(body, slot);
+        self.open[base..].iter().any(same)
+    }
+
+    /// Whether two of the keys above `base` are equal, for objects so wide that comparing all pairs would be an attack.
+    #[cold]
+    pub(super) fn has_duplicate(&self, body: &str, base: usize) -> bool {
+        let mut keys: Vec<&str> = self.open[base..].iter().map(|slot| self.key(body, slot)).collect();
+        keys.sort_unstable();
+        keys.windows(2).any(|pair| pair[0] == pair[1])
+    }
+}
+
+/// A cheap hash of a key: its length and its first and last eight bytes. Folded at compile time for a literal.
+#[inline(always)]
+pub fn tag(key: &[u8]) -> u32 {
+    let n = key.len();
+    let (head, tail) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+        _ => (key.iter().rev().fold(0, |word, &byte| word << 8 | byte as u64), 0),
+    };
+    let mixed = (head ^ tail.rotate_left(23) ^ (n as u64) << 59).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as u32 ^ n as u32
+}
+
+/// The body as text. simdutf8 says yes quickly; std says where it went wrong.
+fn utf8(body: &[u8]) -> Result<&str, Reject> {
+    simdutf8::basic::from_utf8(body)
+        .or_else(|_| std::str::from_utf8(body).map_err(|error| Reject::at(Code::JsonEncoding, error.valid_up_to())))
+}

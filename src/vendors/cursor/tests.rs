@@ -1,0 +1,340 @@
+//! What the cursor promises: it reads exactly what RFC 8259 says, marks exactly what was read, and lists the rest.
+
+use super::*;
+use crate::canonical::{Decimal, ExtensionsBuffer};
+use crate::reject::{Code, Place, Reject};
+use serde_json::Value;
+
+const DEPTH: usize = 128;
+
+fn refused(body: &[u8]) -> Option<Reject> {
+    Tape::default().read(body, DEPTH).err()
+}
+
+fn code(body: &[u8]) -> Option<Code> {
+    refused(body).map(|reject| reject.code)
+}
+
+/// Reads `body`, lets `read` read of it, and gives back what is left over.
+fn left_over(body: &str, rules: &Rules, read: impl FnOnce(Node<'_>)) -> Vec<(String, String)> {
+    let mut tape = Tape::default();
+    let text = tape.read(body.as_bytes(), DEPTH).expect("JSON");
+    let doc = Doc::new(&tape, text, rules, None);
+    read(doc.root());
+    let mut out = ExtensionsBuffer::default();
+    doc.root().leftovers(&mut String::new(), &mut out);
+    out.view().iter().map(|(pointer, json)| (pointer.to_owned(), json.to_owned())).collect()
+}
+
+fn nothing() -> Rules {
+    Rules::new(&[])
+}
+
+fn with_root<T>(body: &str, f: impl FnOnce(Node<'_>) -> T) -> T {
+    let rules = nothing();
+    let mut tape = Tape::default();
+    let text = tape.read(body.as_bytes(), DEPTH).expect("JSON");
+    f(Doc::new(&tape, text, &rules, None).root())
+}
+
+#[test]
+fn refuses_what_is_not_json_and_says_where() {
+    for (body, code, at) in [
+        (&b"{"[..], Code::JsonSyntax, 1),
+        (b"{\"a\":1,}", Code::JsonSyntax, 7),
+        (b"[1,]", Code::JsonSyntax, 3),
+        (b"01", Code::JsonSyntax, 1),
+        (b"1.", Code::JsonSyntax, 2),
+        (b".5", Code::JsonSyntax, 0),
+        (b"1e", Code::JsonSyntax, 2),
+        (b"+1", Code::JsonSyntax, 0),
+        (b"nul", Code::JsonSyntax, 0),
+        (b"\"a", Code::JsonSyntax, 2),
+        (b"\"\x01\"", Code::JsonSyntax, 1),
+        (b"\"\\x\"", Code::JsonSyntax, 2),
+        (b"{} x", Code::JsonSyntax, 3),
+        (b"\xef\xbb\xbf{}", Code::JsonSyntax, 0),
+        (b"\"\xff\"", Code::JsonEncoding, 1),
+        (b"\"\\ud800\"", Code::JsonEncoding, 1),
+        (b"\"\\udc00\"", Code::JsonEncoding, 1),
+        (b"\"\\ud800\\ud800\"", Code::JsonEncoding, 1),
+        (b"{\"a\":1,\"a\":2}", Code::JsonDuplicateKey, 7),
+        (b"{\"a\":1,\"\\u0061\":2}", Code::JsonDuplicateKey, 7),
+    ] {
+        assert_eq!(refused(body), Some(Reject { code, place: Place::Offset(at) }), "{}", String::from_utf8_lossy(body));
+    }
+    assert_eq!(code(b""), Some(Code::BodyEmpty));
+    assert_eq!(code(b" "), Some(Code::JsonSyntax));
+}
+
+#[test]
+fn depth_is_a_limit_and_not_a_crash() {
+    let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
+    assert_eq!(code(&nested(DEPTH)), None);
+    assert_eq!(code(&nested(DEPTH + 1)), Some(Code::JsonDepth));
+    assert_eq!(code(&vec![b'['; 100_000]), Some(Code::JsonDepth));
+    assert_eq!(code("{\"a\":".repeat(100_000).as_bytes()), Some(Code::JsonDepth));
+}
+
+#[test]
+fn a_wide_object_is_searched_for_duplicates_too() {
+    let keys: Vec<String> = (0..5_000).map(|n| format!("\"k{n}\":0")).collect();
+    assert_eq!(code(format!("{{{}}}", keys.join(",")).as_bytes()), None);
+    assert_eq!(code(format!("{{{},\"k17\":1}}", keys.join(",")).as_bytes()), Some(Code::JsonDuplicateKey));
+}
+
+/// Equal to serde_json's opinion, but for what koine refuses on purpose: duplicate keys and depth.
+#[test]
+fn agrees_with_serde_json_over_mutations() {
+    let seeds: Vec<Vec<u8>> = ["order.completed", "product.created", "customer.created"]
+        .map(|name| {
+            std::fs::read(format!("{}/tests/fixtures/bodies/spree/{name}.json", env!("CARGO_MANIFEST_DIR")))
+                .expect("body")
+        })
+        .to_vec();
+    let mut random = Random(42);
+    let (mut accepted, mut different) = (0, Vec::new());
+    for round in 0..20_000 {
+        let mut body = seeds[round % seeds.len()].clone();
+        for _ in 0..=random.below(3) {
+            let at = random.below(body.len().max(1));
+            if body.is_empty() {
+                break;
+            }
+            match random.below(4) {
+                0 => body[at] = b"{}[]\",:\\0123456789.eE-+ntfu /\x00\x80"[random.below(31)],
+                1 => drop(body.remove(at)),
+                2 => body.truncate(at.max(1)),
+                _ => {
+                    let to = (at + random.below(40)).min(body.len());
+                    let piece = body[at..to].to_vec();
+                    body.splice(at..at, piece);
+                }
+            }
+        }
+        let ours = refused(&body);
+        let theirs: Result<Value, _> = serde_json::from_slice(&body);
+        accepted += ours.is_none() as usize;
+        let agree = match ours.map(|reject| reject.code) {
+            None => theirs.is_ok(),
+            Some(Code::JsonDuplicateKey | Code::JsonDepth) => true,
+            Some(_) => theirs.is_err(),
+        };
+        if !agree {
+            different.push(String::from_utf8_lossy(&body).into_owned());
+        }
+    }
+    assert!(different.is_empty(), "{} differ, the first: {}", different.len(), different[0]);
+    assert!(accepted > 1_000, "too few mutations survive to prove anything: {accepted}");
+}
+
+/// xorshift: mutations have to be the same on every machine.
+struct Random(u64);
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n as u64) as usize
+    }
+}
+
+#[test]
+fn reads_text_with_its_escapes_undone() {
+    let body = r#"{"a":"\u0041\n\"\\\/\ud83d\ude00é","b":12.50,"c":""}"#;
+    with_root(body, |root| {
+        assert_eq!(root.text("a").unwrap().as_deref(), Some("A\n\"\\/😀é"));
+        assert_eq!(root.text("b").unwrap().as_deref(), Some("12.50"));
+        assert_eq!(root.text("c").unwrap().as_deref(), Some(""));
+        assert_eq!(root.id("c").unwrap(), None);
+        assert_eq!(root.text("d").unwrap(), None);
+    });
+}
+
+#[test]
+fn every_refusal_has_its_place() {
+    let body = r#"{"a":{"b":[{"c":"ten"},{"c":true}],"jane@example.com":{"x":"?"}},"n":1.5,"t":12,"e":{}}"#;
+    let rules = nothing();
+    let mut tape = Tape::default();
+    let text = tape.read(body.as_bytes(), DEPTH).unwrap();
+    let doc = Doc::new(&tape, text, &rules, None);
+    let root = doc.root();
+    let pointer = |reject: Reject| (reject.code.as_str(), doc.pointer(root, &reject));
+    let b = root.child("a").unwrap().value("b").unwrap();
+    let first = b.items().unwrap().next().unwrap();
+    let second = b.items().unwrap().nth(1).unwrap();
+    assert_eq!(pointer(first.money("c").unwrap_err()), ("money.invalid", "/a/b/0/c".into()));
+    assert_eq!(pointer(second.money("c").unwrap_err()), ("field.type", "/a/b/1/c".into()));
+    assert_eq!(pointer(first.time("c").unwrap_err()), ("time.invalid", "/a/b/0/c".into()));
+    assert_eq!(pointer(root.time("t").unwrap_err()), ("time.invalid", "/t".into()));
+    assert_eq!(pointer(root.long("n").unwrap_err()), ("number.range", "/n".into()));
+    assert_eq!(pointer(root.boolean("n").unwrap_err()), ("field.type", "/n".into()));
+    assert_eq!(pointer(root.list("a", Ok).unwrap_err()), ("field.type", "/a".into()));
+    assert_eq!(pointer(root.child("n").err().unwrap()), ("field.type", "/n".into()));
+    assert_eq!(pointer(root.require_id("id").unwrap_err()), ("field.missing", "/id".into()));
+    // A key that is somebody's address does not leave the house.
+    let (_, odd) = root.child("a").unwrap().entries().unwrap().nth(1).unwrap();
+    assert_eq!(pointer(odd.long("x").unwrap_err()), ("number.range", "/a/~#1/x".into()));
+}
+
+#[test]
+fn numbers_are_read_exactly() {
+    with_root(r#"{"a":2.0,"b":"3","c":2e3,"d":9223372036854775807,"e":9223372036854775808,"f":"","g":0.1}"#, |root| {
+        assert_eq!(root.long("a").unwrap(), Some(2));
+        assert_eq!(root.long("b").unwrap(), Some(3));
+        assert_eq!(root.long("c").unwrap(), Some(2000));
+        assert_eq!(root.long("d").unwrap(), Some(i64::MAX));
+        assert_eq!(root.long("e").unwrap_err().code, Code::NumberRange);
+        assert_eq!(root.long("f").unwrap(), None);
+        assert_eq!(root.money("f").unwrap(), None);
+        assert_eq!(root.money("g").unwrap(), Decimal::from_units(100_000_000));
+    });
+}
+
+#[test]
+fn times_have_the_unit_of_their_field() {
+    with_root(r#"{"ms":1395431340000,"s":1395431340.123,"fine":1395431340.1234567,"word":"soon"}"#, |root| {
+        assert_eq!(root.millis("ms").unwrap().unwrap().to_string(), "2014-03-21T19:49:00Z");
+        assert_eq!(root.seconds("s").unwrap().unwrap().to_string(), "2014-03-21T19:49:00.123Z");
+        assert_eq!(root.seconds("fine").unwrap().unwrap().to_string(), "2014-03-21T19:49:00.123456Z");
+        assert_eq!(root.millis("word").unwrap_err().code, Code::TimeInvalid);
+    });
+}
+
+#[test]
+fn a_zone_is_only_what_the_configuration_names() {
+    let body = br#"{"t":"2026-07-01T12:00:00"}"#;
+    let rules = nothing();
+    let zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+    let mut tape = Tape::default();
+    let text = tape.read(body, DEPTH).unwrap();
+    assert_eq!(Doc::new(&tape, text, &rules, None).root().time("t").unwrap_err().code, Code::TimeInvalid);
+    let time = Doc::new(&tape, text, &rules, Some(&zone)).root().time("t").unwrap().unwrap();
+    assert_eq!(time.to_string(), "2026-07-01T10:00:00Z");
+}
+
+#[test]
+fn what_nobody_read_is_left_over_by_its_topmost_node() {
+    let body = r#"{"id":1,"a":{"read":1,"not":{"x":[1, {"y":"é"}],"n":null}},"list":[{"q":1},{"q":2}],"k/~":true,"empty":{},"none":null}"#;
+    let left = left_over(body, &nothing(), |root| {
+        root.id("id").unwrap();
+        root.child("a").unwrap().long("read").unwrap();
+        let items = root.value("list").unwrap();
+        items.items().unwrap().next().unwrap().long("q").unwrap();
+    });
+    let expected = [("/a/not", r#"{"x":[1,{"y":"é"}]}"#), ("/list/1", r#"{"q":2}"#), ("/k~1~0", "true")];
+    assert_eq!(left, expected.map(|(p, j)| (p.to_owned(), j.to_owned())));
+}
+
+#[test]
+fn secrets_are_left_out_at_any_depth() {
+    let rules = Rules::new(&[&[Rule::under("gift_card", "code", Why::Secret), Rule::new("display_*", Why::Derived)]]);
+    let body = r#"{"id":1,"token":"S1","a":{"keep":1,"client_secret":{"deep":"S2"}},"gift_card":{"code":"S3","n":1},
+        "code":"kept","display_total":"D","list":[{"apiKey":"S4"},{"v":1}],"only":{"password":"S5"},
+        "text":"{\"session\":{\"access_token\":\"S6\"}}","nested":["[{\"x\":\"{\\\"token\\\":\\\"S7\\\"}\"}]"],"plain":"{not json"}"#;
+    let left = left_over(body, &rules, |root| {
+        root.id("id").unwrap();
+    });
+    let expected = [
+        ("/a", r#"{"keep":1}"#),
+        ("/gift_card", r#"{"n":1}"#),
+        ("/code", r#""kept""#),
+        ("/list", r#"[null,{"v":1}]"#),
+        ("/plain", r#""{not json""#),
+    ];
+    assert_eq!(left, expected.map(|(p, j)| (p.to_owned(), j.to_owned())));
+}
+
+#[test]
+fn a_key_with_escapes_is_written_again_as_json() {
+    let left = left_over(r#"{"id":1,"a":{"\"\\\u0001\u00e9":1}}"#, &nothing(), |root| drop(root.id("id")));
+    assert_eq!(left[0].1, "{\"\\\"\\\\\\u0001é\":1}");
+    assert!(serde_json::from_str::<Value>(&left[0].1).is_ok());
+}
+
+#[test]
+fn what_is_turned_or_cut_is_kept_as_it_was() {
+    let body = r#"{"usual":"-5.00","unusual":"5.00","zero":"0.00","fine":"2026-01-15T10:00:00.1234567Z","coarse":"2026-01-15T10:00:00Z","country":"Utopia"}"#;
+    let left = left_over(body, &nothing(), |root| {
+        assert_eq!(root.negative_discount("usual").unwrap().unwrap().to_string(), "5");
+        assert_eq!(root.negative_discount("unusual").unwrap().unwrap().to_string(), "5");
+        assert_eq!(root.negative_discount("zero").unwrap().unwrap().to_string(), "0");
+        assert_eq!(root.time("fine").unwrap().unwrap().to_string(), "2026-01-15T10:00:00.123456Z");
+        root.time("coarse").unwrap();
+        assert_eq!(root.form("country", crate::canonical::forms::country_code).unwrap(), None);
+    });
+    let expected =
+        [("/unusual", r#""5.00""#), ("/fine", r#""2026-01-15T10:00:00.1234567Z""#), ("/country", r#""Utopia""#)];
+    assert_eq!(left, expected.map(|(p, j)| (p.to_owned(), j.to_owned())));
+}
+
+#[test]
+fn an_alias_reads_the_first_that_is_there_and_leaves_the_others() {
+    let left = left_over(r#"{"new":"2","old":"1"}"#, &nothing(), |root| {
+        assert_eq!(root.text(["old", "new"]).unwrap().as_deref(), Some("1"));
+        assert_eq!(root.text(["gone", "new2"]).unwrap(), None);
+    });
+    assert_eq!(left, [("/new".to_owned(), "\"2\"".to_owned())]);
+}
+
+/// The leaves of a body are those that were read plus those that are left over, for many shapes and many choices of
+/// what to read: nothing else, nothing twice.
+#[test]
+fn every_leaf_is_read_or_left_over() {
+    let mut random = Random(7);
+    for _ in 0..3_000 {
+        let mut leaves = Vec::new();
+        let body = grow(&mut random, 0, &mut leaves);
+        let body = Value::Object([("root".to_owned(), body)].into_iter().collect());
+        let chance = random.below(4);
+        let mut read = Vec::new();
+        let text = body.to_string();
+        let left = left_over(&text, &nothing(), |root| read_some(root, "", &mut random, chance, &mut read));
+        let mut found = read.clone();
+        for (pointer, json) in &left {
+            collect(&serde_json::from_str(json).expect("left over is JSON"), pointer, &mut found);
+        }
+        let mut wanted = Vec::new();
+        collect(&body, "", &mut wanted);
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted, "of {text}, read {read:?}, left {left:?}");
+    }
+}
+
+/// A random value of unique leaves, without nulls and empty containers, which are structure.
+fn grow(random: &mut Random, depth: usize, leaves: &mut Vec<usize>) -> Value {
+    let pick = if depth > 4 { 0 } else { random.below(3) };
+    match pick {
+        0 => {
+            leaves.push(leaves.len());
+            Value::from(leaves.len())
+        }
+        1 => (0..=random.below(4)).map(|_| grow(random, depth + 1, leaves)).collect(),
+        _ => (0..=random.below(70)).map(|n| (format!("k{n}"), grow(random, depth + 4, leaves))).collect(),
+    }
+}
+
+fn read_some(node: Node<'_>, pointer: &str, random: &mut Random, chance: usize, read: &mut Vec<(String, String)>) {
+    if node.is_object() {
+        for (key, child) in node.entries().unwrap() {
+            read_some(child, &format!("{pointer}/{key}"), random, chance, read);
+        }
+    } else if node.is_list() {
+        for (nth, child) in node.items().unwrap().enumerate() {
+            read_some(child, &format!("{pointer}/{nth}"), random, chance, read);
+        }
+    } else if random.below(4) < chance {
+        read.push((pointer.to_owned(), node.read_text().unwrap().unwrap().into_owned()));
+    }
+}
+
+fn collect(value: &Value, pointer: &str, out: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, child)| collect(child, &format!("{pointer}/{key}"), out)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(nth, child)| collect(child, &format!("{pointer}/{nth}"), out))
+        }
+        leaf => out.push((pointer.to_owned(), leaf.to_string())),
+    }
+}

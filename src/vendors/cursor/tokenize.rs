@@ -1,0 +1,385 @@
+//! RFC 8259, all of it and nothing more, straight onto the tape. Safe code: strings are scanned eight bytes at a time
+//! in a `u64`. Every value is checked, read or not: number grammar, escapes, surrogate pairs, control characters,
+//! duplicate keys, depth. Knows no vendor.
+
+use super::tape::{Kind, Slot, Tape, tag};
+use crate::reject::{Code, Reject};
+
+/// Fills `tape.slots`; the last one is the root, which is level 1 of the depth.
+pub(super) fn fill(tape: &mut Tape, body: &str, max_depth: usize) -> Result<(), Reject> {
+    let mut parser = Parser { tape, text: body, bytes: body.as_bytes(), i: 0 };
+    let root = parser.document(max_depth).map_err(|fail| Reject::at(fail.code, fail.at as usize))?;
+    tape.slots.push(root.slot());
+    Ok(())
+}
+
+/// What a value is and where, and what is wrong and where: both small enough to be returned in registers.
+struct Value {
+    kind: Kind,
+    at: u32,
+    len: u32,
+}
+
+struct Fail {
+    code: Code,
+    at: u32,
+}
+
+impl Value {
+    #[inline(always)]
+    fn new(kind: Kind, at: usize, len: usize) -> Value {
+        Value { kind, at: at as u32, len: len as u32 }
+    }
+
+    #[inline(always)]
+    fn slot(self) -> Slot {
+        Slot::new(self.kind, self.at as usize, self.len as usize)
+    }
+}
+
+struct Parser<'t, 'a> {
+    tape: &'t mut Tape,
+    text: &'a str,
+    bytes: &'a [u8],
+    i: usize,
+}
+
+impl Parser<'_, '_> {
+    /// The byte here; 0, which no JSON token starts with, past the end.
+    #[inline(always)]
+    fn peek(&self) -> u8 {
+        self.bytes.get(self.i).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn space(&mut self) {
+        while self.peek() <= b' ' && matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
+            self.i += 1;
+        }
+    }
+
+    #[cold]
+    fn syntax(&self) -> Fail {
+        Fail { code: Code::JsonSyntax, at: self.i as u32 }
+    }
+
+    #[cold]
+    fn fail(&self, code: Code, at: usize) -> Fail {
+        Fail { code, at: at as u32 }
+    }
+
+    fn document(&mut self, max_depth: usize) -> Result<Value, Fail> {
+        self.space();
+        let root = if self.peek() == b'[' { self.list::<true>(max_depth)? } else { self.value(max_depth)? };
+        self.space();
+        if self.i != self.bytes.len() {
+            return Err(self.syntax());
+        }
+        Ok(root)
+    }
+
+    #[inline(always)]
+    fn expect(&mut self, byte: u8) -> Result<(), Fail> {
+        if self.peek() != byte {
+            return Err(self.syntax());
+        }
+        self.i += 1;
+        Ok(())
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value, Fail> {
+        match self.peek() {
+            b'"' => self.string(),
+            b'{' => self.object(depth),
+            b'[' => self.list::<false>(depth),
+            b'-' | b'0'..=b'9' => self.number(),
+            b'n' => self.literal("null", Kind::Null),
+            b't' => self.literal("true", Kind::True),
+            b'f' => self.literal("false", Kind::False),
+            _ => Err(self.syntax()),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value, Fail> {
+        let depth = depth.checked_sub(1).ok_or_else(|| self.fail(Code::JsonDepth, self.i))?;
+        self.i += 1;
+        let base = self.tape.open.len();
+        self.space();
+        if self.peek() == b'}' {
+            self.i += 1;
+            return Ok(Value::new(Kind::Object, 0, 0));
+        }
+        let mut seen = Seen::default();
+        loop {
+            let nth = self.tape.open.len();
+            self.key(&mut seen, base)?;
+            self.space();
+            self.expect(b':')?;
+            self.space();
+            let value = self.value(depth)?;
+            let slot = &mut self.tape.open[nth];
+            (slot.kind, slot.at, slot.len) = (value.kind, value.at, value.len);
+            self.space();
+            match self.peek() {
+                b',' => self.i += 1,
+                b'}' => break,
+                _ => return Err(self.syntax()),
+            }
+            self.space();
+        }
+        self.i += 1;
+        if self.tape.open.len() - base > Seen::WIDEST && self.tape.has_duplicate(self.text, base) {
+            return Err(self.fail(Code::JsonDuplicateKey, self.i - 1));
+        }
+        Ok(self.close(Kind::Object, base))
+    }
+
+    /// Of the root's list it is also noted where each element stands, since each is a webhook of its own.
+    fn list<const ROOT: bool>(&mut self, depth: usize) -> Result<Value, Fail> {
+        let depth = depth.checked_sub(1).ok_or_else(|| self.fail(Code::JsonDepth, self.i))?;
+        self.i += 1;
+        let base = self.tape.open.len();
+        self.space();
+        if self.peek() == b']' {
+            self.i += 1;
+            return Ok(Value::new(Kind::Array, 0, 0));
+        }
+        loop {
+            let start = self.i;
+            let value = self.value(depth)?;
+            self.tape.open.push(value.slot());
+            if ROOT {
+                self.tape.elements.push([start as u32, self.i as u32]);
+            }
+            self.space();
+            match self.peek() {
+                b',' => self.i += 1,
+                b']' => break,
+                _ => return Err(self.syntax()),
+            }
+            self.space();
+        }
+        self.i += 1;
+        Ok(self.close(Kind::Array, base))
+    }
+
+    #[inline(always)]
+    fn close(&mut self, kind: Kind, base: usize) -> Value {
+        let slot = self.tape.close(kind, base);
+        Value { kind, at: slot.at, len: slot.len }
+    }
+
+    /// Opens a slot for a key and what follows it. A key with escapes is undone at once, so that `"a"` and `"\u0061"`
+    /// are the same key.
+    #[inline(always)]
+    fn key(&mut self, seen: &mut Seen, base: usize) -> Result<(), Fail> {
+        if self.peek() != b'"' {
+            return Err(self.syntax());
+        }
+        let start = self.i;
+        let key = self.string()?;
+        let raw = &self.bytes[key.at as usize..][..key.len as usize];
+        let mut slot = Slot { tag: tag(raw), key_at: key.at, key_len: key.len, ..Slot::new(Kind::Null, 0, 0) };
+        if key.kind == Kind::Escaped {
+            self.key_with_escapes(&mut slot);
+        }
+        if seen.maybe(slot.tag) && self.tape.has(self.text, base, &slot) {
+            return Err(self.fail(Code::JsonDuplicateKey, start));
+        }
+        self.tape.open.push(slot);
+        Ok(())
+    }
+
+    #[cold]
+    fn key_with_escapes(&mut self, slot: &mut Slot) {
+        let plain = unescape(&self.text[slot.key_at as usize..][..slot.key_len as usize]);
+        (slot.tag, slot.key_in_arena) = (tag(plain.as_bytes()), true);
+        (slot.key_at, slot.key_len) = (self.tape.arena.len() as u32, plain.len() as u32);
+        self.tape.arena.push_str(&plain);
+    }
+
+    #[inline(always)]
+    fn string(&mut self) -> Result<Value, Fail> {
+        let start = self.i + 1;
+        self.i = plain_end(self.bytes, start);
+        if self.peek() == b'"' {
+            self.i += 1;
+            return Ok(Value::new(Kind::Plain, start, self.i - 1 - start));
+        }
+        self.string_with_escapes(start)
+    }
+
+    #[cold]
+    fn string_with_escapes(&mut self, start: usize) -> Result<Value, Fail> {
+        loop {
+            match self.peek() {
+                b'"' => {
+                    self.i += 1;
+                    return Ok(Value::new(Kind::Escaped, start, self.i - 1 - start));
+                }
+                b'\\' => self.escape()?,
+                _ => return Err(self.syntax()),
+            }
+            self.i = plain_end(self.bytes, self.i);
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Fail> {
+        let start = self.i;
+        self.i += 1;
+        match self.peek() {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.i += 1,
+            b'u' => {
+                let unit = self.hex4()?;
+                let low = match unit {
+                    0xd800..0xdc00 if self.bytes[self.i..].starts_with(b"\\u") => {
+                        self.i += 1;
+                        self.hex4()?
+                    }
+                    _ => 0,
+                };
+                let lone =
+                    matches!(unit, 0xdc00..0xe000) || matches!(unit, 0xd800..0xdc00) != matches!(low, 0xdc00..0xe000);
+                if lone {
+                    return Err(self.fail(Code::JsonEncoding, start));
+                }
+            }
+            _ => return Err(self.syntax()),
+        }
+        Ok(())
+    }
+
+    /// From the `u` over four hexadecimal digits.
+    fn hex4(&mut self) -> Result<u16, Fail> {
+        let mut unit = 0;
+        for _ in 0..4 {
+            self.i += 1;
+            let digit = (self.peek() as char).to_digit(16).ok_or_else(|| self.syntax())?;
+            unit = unit << 4 | digit as u16;
+        }
+        self.i += 1;
+        Ok(unit)
+    }
+
+    fn number(&mut self) -> Result<Value, Fail> {
+        let start = self.i;
+        if self.peek() == b'-' {
+            self.i += 1;
+        }
+        match self.peek() {
+            b'0' => self.i += 1,
+            _ => self.digits()?,
+        }
+        if self.peek() == b'.' {
+            self.i += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), b'e' | b'E') {
+            self.i += 1;
+            if matches!(self.peek(), b'+' | b'-') {
+                self.i += 1;
+            }
+            self.digits()?;
+        }
+        Ok(Value::new(Kind::Number, start, self.i - start))
+    }
+
+    /// At least one digit. What may not follow a number is refused by whoever comes next.
+    #[inline(always)]
+    fn digits(&mut self) -> Result<(), Fail> {
+        if !self.peek().is_ascii_digit() {
+            return Err(self.syntax());
+        }
+        while self.peek().is_ascii_digit() {
+            self.i += 1;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn literal(&mut self, word: &str, kind: Kind) -> Result<Value, Fail> {
+        if !self.bytes[self.i..].starts_with(word.as_bytes()) {
+            return Err(self.syntax());
+        }
+        self.i += word.len();
+        Ok(Value::new(kind, self.i - word.len(), word.len()))
+    }
+}
+
+/// Which keys an object may already have: no answer is wrong, some are "perhaps".
+#[derive(Default)]
+struct Seen {
+    bits: [u64; 4],
+    keys: usize,
+}
+
+impl Seen {
+    /// Wider objects are checked once, by sorting, when they end: looking back at every key would be quadratic.
+    const WIDEST: usize = 64;
+
+    #[inline(always)]
+    fn maybe(&mut self, tag: u32) -> bool {
+        let (word, bit) = (&mut self.bits[(tag >> 6) as usize % 4], 1 << (tag % 64));
+        let before = *word;
+        *word |= bit;
+        self.keys += 1;
+        before & bit != 0 && self.keys <= Seen::WIDEST
+    }
+}
+
+/// Marks the high bit of the bytes at which plain text stops; exact up to the first of them, which is all we want.
+#[inline(always)]
+fn stops(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let zero_byte = |w: u64| w.wrapping_sub(ONES) & !w;
+    let quote = zero_byte(word ^ (ONES * b'"' as u64));
+    let backslash = zero_byte(word ^ (ONES * b'\\' as u64));
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (quote | backslash | control) & (ONES << 7)
+}
+
+/// The first place at or after `i` with a quote, a backslash or a control character, or the end.
+#[inline(always)]
+fn plain_end(bytes: &[u8], mut i: usize) -> usize {
+    while let Some(chunk) = bytes.get(i..).and_then(|rest| rest.first_chunk::<8>()) {
+        let found = stops(u64::from_le_bytes(*chunk));
+        if found != 0 {
+            return i + (found.trailing_zeros() / 8) as usize;
+        }
+        i += 8;
+    }
+    while i < bytes.len() && bytes[i] >= 0x20 && bytes[i] != b'"' && bytes[i] != b'\\' {
+        i += 1;
+    }
+    i
+}
+
+/// Undoes escapes that [`Parser::escape`] has checked.
+pub(super) fn unescape(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((plain, after)) = rest.split_once('\\') {
+        out.push_str(plain);
+        let unit = |at: usize| after.get(at..at + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(0);
+        let (char, taken) = match after.as_bytes().first() {
+            Some(b'b') => ('\u{8}', 1),
+            Some(b'f') => ('\u{c}', 1),
+            Some(b'n') => ('\n', 1),
+            Some(b'r') => ('\r', 1),
+            Some(b't') => ('\t', 1),
+            Some(b'u') => match unit(1) {
+                high @ 0xd800..0xdc00 => {
+                    let code = 0x10000 + ((high - 0xd800) << 10) + (unit(7) & 0x3ff);
+                    (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 11)
+                }
+                code => (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 5),
+            },
+            Some(&other) => (other as char, 1), // a quote, a backslash or a slash
+            None => break,
+        };
+        out.push(char);
+        rest = after.get(taken..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}

@@ -1,0 +1,206 @@
+//! The vendors: what each sends, and how it maps onto the canonical model.
+//!
+//! A vendor is data ([`Vendor`]): how its envelope is read, the list of its documented events and where each goes, and
+//! what of its bodies is dropped. Everything else (metadata, keys, what is left over) is done once, in `translate`.
+//! Knows neither Kafka, nor Avro, nor metrics, nor the clock; no vendor knows another.
+
+pub mod bold;
+pub mod bspk;
+pub mod composer;
+pub mod cursor;
+pub mod spree;
+
+use crate::canonical::{Action, Attributes, Component, Coverage, Entity, Micros, Text};
+use crate::reject::{Code, Reject};
+use cursor::{Node, Rule, Rules, Why};
+use std::borrow::Cow;
+
+/// Every vendor, in the order in which `vendor: auto` asks them.
+pub static VENDORS: [&Vendor; 4] = [&spree::SPREE, &bspk::BSPK, &composer::COMPOSER, &bold::BOLD];
+
+/// The vendor of that name.
+pub fn vendor(name: &str) -> Option<&'static Vendor> {
+    VENDORS.into_iter().find(|vendor| vendor.name == name)
+}
+
+/// One vendor: all that `translate` needs to know of it.
+#[derive(Debug)]
+pub struct Vendor {
+    /// As it stands in topics, keys and labels.
+    pub name: &'static str,
+    /// Whether a body has this vendor's shape. No other vendor's body may.
+    pub recognises: fn(Node<'_>) -> bool,
+    /// Reads the envelope.
+    pub open: for<'a> fn(&Unit<'a>) -> Result<Envelope<'a>, Reject>,
+    /// Every event type that is documented or known to be sent, sorted by name.
+    pub events: &'static [EventType],
+    /// What is dropped of this vendor's bodies, beside [`SECRETS`].
+    pub drops: &'static [Rule],
+}
+
+impl Vendor {
+    pub fn event(&self, name: &str) -> Option<&'static EventType> {
+        self.events.binary_search_by(|event| event.name.cmp(name)).ok().map(|at| &self.events[at])
+    }
+
+    /// The rules of this vendor and of all.
+    pub fn rules(&self) -> Rules {
+        Rules::new(&[SECRETS, self.drops])
+    }
+}
+
+/// One webhook on its way in: its body, and what the raw record says beside it.
+#[derive(Clone, Copy)]
+pub struct Unit<'a> {
+    pub body: Node<'a>,
+    /// The header `koine-path`: the path of the URL that the webhook was sent to.
+    pub path: Option<&'a str>,
+    /// The header `koine-event-type`, or the source's fixed event type.
+    pub event_type: Option<&'a str>,
+}
+
+/// What an envelope says.
+pub struct Envelope<'a> {
+    /// In the vendor's words.
+    pub event_type: Text<'a>,
+    /// The place of the event type in the body, to point at if it is not known.
+    pub event_type_at: Node<'a>,
+    /// The vendor's own id of the event.
+    pub event_id: Option<Text<'a>>,
+    /// When the event happened, by the envelope.
+    pub occurred_at: Option<Micros>,
+    pub shop: Option<Text<'a>>,
+    pub api_version: Option<Text<'a>>,
+    /// The entity, or whatever else the mapping starts from.
+    pub data: Node<'a>,
+}
+
+/// A documented event type, and what becomes of it.
+#[derive(Debug, Clone, Copy)]
+pub struct EventType {
+    pub name: &'static str,
+    pub route: Route,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Route {
+    Map(Mapping),
+    Ignore(Ignore),
+}
+
+/// A mapping reads the envelope's data and says what the event is. `Action` is what the event's name stands for.
+#[derive(Debug, Clone, Copy)]
+pub struct Mapping {
+    pub action: Action,
+    pub map: for<'a> fn(&Envelope<'a>, Action) -> Result<Mapped<'a>, Reject>,
+}
+
+/// Why a documented event has no place in the four entities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ignore {
+    /// Commerce, but none of the four entities: promotions, gift cards, stock transfers.
+    NoCanonicalEntity,
+    /// The shop's own work: imports, exports, reports, blog posts, invitations.
+    BackOffice,
+    /// It carries a live credential and is written nowhere.
+    Credential,
+    /// Part of an entity; its mapping is not built yet.
+    ComponentPending,
+}
+
+impl Ignore {
+    pub const ALL: &[Ignore] =
+        &[Ignore::NoCanonicalEntity, Ignore::BackOffice, Ignore::Credential, Ignore::ComponentPending];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Ignore::NoCanonicalEntity => "no_canonical_entity",
+            Ignore::BackOffice => "back_office",
+            Ignore::Credential => "credential",
+            Ignore::ComponentPending => "component_pending",
+        }
+    }
+
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Ignore::NoCanonicalEntity => "the four canonical entities have no place for it",
+            Ignore::BackOffice => "it is about the shop's own work, not about customers, carts, orders or products",
+            Ignore::Credential => "it carries a live credential, which is written nowhere",
+            Ignore::ComponentPending => "it is a part of an entity, and this build has no mapping for the part yet",
+        }
+    }
+}
+
+/// What a mapping found.
+pub struct Mapped<'a> {
+    pub entity: Entity<'a>,
+    pub action: Action,
+    pub coverage: Coverage,
+    /// For PATCH: the dotted canonical paths that the body says.
+    pub present: Cow<'static, [&'static str]>,
+    pub component: Option<Component<'a>>,
+    /// The entity's own clock: when it was last changed or deleted.
+    pub clock: Option<Micros>,
+    /// Whether the body carries enough of its own to be told from a later one with the same bytes.
+    pub is_identified_by_body: bool,
+}
+
+/// What opens something. Never in any topic but the dead letters' own bytes, whoever the vendor is. Beside these, every
+/// key whose last word is secret, token, password, authorization or api key ([`cursor::is_secret_name`]).
+pub const SECRETS: &[Rule] = &[
+    Rule::new("token", Why::Secret),
+    Rule::new("external_client_secret", Why::Secret),
+    Rule::new("external_data", Why::Secret),
+    Rule::new("customer_external_id", Why::Secret),
+    Rule::new("gateway_payment_profile_id", Why::Secret),
+    Rule::under("gift_card", "code", Why::Secret),
+    Rule::under("gift_cards", "code", Why::Secret),
+    Rule::new("download_url", Why::Secret),
+    Rule::new("reset_token", Why::Secret),
+];
+
+/// Which of the `(vendor's key, canonical path)` pairs a PATCH body says: the paths of the keys that are there, be they
+/// null. A path is named once, however many keys feed it.
+pub fn present(node: Node<'_>, said: &[(&'static str, &'static str)]) -> Cow<'static, [&'static str]> {
+    let mut paths = Vec::with_capacity(said.len());
+    for &(key, path) in said {
+        if node.has(key) && !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    Cow::Owned(paths)
+}
+
+/// Adds an attribute under `name`, unless its name is that of a secret or is taken. The value is text as it stands, or
+/// the JSON text of anything else. What is not added stays unread, or is passed over as a secret.
+pub fn add_attribute<'a>(attributes: &mut Attributes<'a>, name: Text<'a>, value: Node<'a>) -> Result<(), Reject> {
+    if value.is_nowhere() || attributes.get(&name).is_some() {
+        return Ok(());
+    }
+    if cursor::is_secret_name(&name) {
+        value.skip();
+        return Ok(());
+    }
+    let text = if value.is_object() || value.is_list() {
+        value.read_json().map(Text::Owned)
+    } else {
+        value.read_leaf_text()?
+    };
+    if let Some(text) = text {
+        // Cannot be taken: that was asked above.
+        let _ = attributes.insert(name, text);
+    }
+    Ok(())
+}
+
+/// The envelope's event type where only the body can say it.
+pub fn event_type<'a>(unit: &Unit<'a>, key: &'static str) -> Result<(Text<'a>, Node<'a>), Reject> {
+    let at = unit.body.value(key)?;
+    match unit.body.text(key)?.filter(|name| !name.is_empty()) {
+        Some(name) => Ok((name, at)),
+        None => match unit.event_type {
+            Some(name) => Ok((Text::Borrowed(name), unit.body)),
+            None => Err(unit.body.missing(key, Code::EnvelopeMissing)),
+        },
+    }
+}

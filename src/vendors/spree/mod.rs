@@ -1,0 +1,9 @@
+//! Placeholder.
+use super::{Envelope, Unit, Vendor};
+use crate::reject::{Code, Reject};
+
+pub static SPREE: Vendor = Vendor { name: "spree", recognises: |_| false, open, events: &[], drops: &[] };
+
+fn open<'a>(unit: &Unit<'a>) -> Result<Envelope<'a>, Reject> {
+    Err(unit.body.refuse(Code::EnvelopeMissing))
+}

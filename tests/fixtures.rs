@@ -1,0 +1,224 @@
+//! Every body of `tests/fixtures` becomes what was written down by hand from the vendor's page, and every malformed one
+//! is refused with the code and pointer that were written down. See `tests/fixtures/README.md`.
+
+use koine::translate::{Outcome, RawRecord, SourceSettings, Translator};
+use koine::vendors::{VENDORS, vendor};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn json(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn bodies(vendor: &str) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(fixtures().join("bodies").join(vendor)).expect("bodies of the vendor");
+    let paths = entries.map(|entry| entry.expect("entry").path());
+    let named = paths.map(|path| {
+        let name = path.file_stem().expect("name").to_string_lossy().into_owned();
+        (name, fs::read(&path).expect("body"))
+    });
+    named.collect()
+}
+
+/// What became of a webhook, as plain JSON.
+fn outcome(outcome: Outcome<'_>) -> Value {
+    match outcome {
+        Outcome::Event(translated) => serde_json::json!({
+            "outcome": "event",
+            "topic": translated.event.entity.kind().topic_name(),
+            "key": translated.key,
+            "event": serde_json::to_value(translated.event).expect("an event is JSON"),
+        }),
+        Outcome::Ignored(ignored) => serde_json::json!({"outcome": "ignored", "rule": ignored.rule.as_str()}),
+        Outcome::DeadLetter(letter) => serde_json::json!({
+            "outcome": "dead_letter",
+            "code": letter.code.as_str(),
+            "class": letter.code.class().as_str(),
+            "pointer": letter.pointer,
+            "detail": letter.detail,
+        }),
+    }
+}
+
+fn translate(topic: &str, vendor_name: Option<&str>, value: Option<&[u8]>) -> Vec<Value> {
+    let settings = SourceSettings { vendor: vendor_name.and_then(vendor), ..SourceSettings::default() };
+    let raw = RawRecord {
+        topic,
+        partition: 0,
+        offset: 7,
+        timestamp_ms: Some(1_767_225_600_000),
+        key: None,
+        value,
+        headers: &[],
+    };
+    let mut outcomes = Vec::new();
+    Translator::new().translate(&raw, &settings, &mut |_, it| outcomes.push(outcome(it)));
+    outcomes
+}
+
+/// The value at a dotted path; what follows `extensions.` is one key.
+fn at<'v>(record: &'v Value, path: &str) -> Option<&'v Value> {
+    if let Some(pointer) = path.strip_prefix("extensions.") {
+        return record["extensions"].get(pointer);
+    }
+    path.split('.').try_fold(record, |value, step| match value {
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        other => other.get(step),
+    })
+}
+
+/// Numbers by their text, lists and maps by their members.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a.to_string() == b.to_string(),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| same(v, w)))
+        }
+        _ => a == b,
+    }
+}
+
+fn differences(name: &str, expected: &Value, got: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut check = |what: &str, wanted: &Value, found: Option<&Value>| {
+        if !found.is_some_and(|found| same(wanted, found)) {
+            let found = found.map_or("nothing".to_owned(), Value::to_string);
+            wrong.push(format!("{name}: {what} should be {wanted}, is {found}"));
+        }
+    };
+    for key in ["outcome", "topic", "key", "rule"] {
+        if let Some(wanted) = expected.get(key) {
+            check(key, wanted, got.get(key));
+        }
+    }
+    if got["outcome"] == "dead_letter" {
+        wrong.push(format!("{name}: refused: {got}"));
+        return wrong;
+    }
+    let record = &got["event"];
+    for (path, wanted) in expected["fields"].as_object().into_iter().flatten() {
+        let found = at(record, path);
+        if path == "meta.present" {
+            let sorted = |value: &Value| {
+                let mut items: Vec<String> =
+                    value.as_array().into_iter().flatten().map(|item| item.to_string()).collect();
+                items.sort();
+                items
+            };
+            if found.map(sorted) != Some(sorted(wanted)) {
+                wrong.push(format!("{name}: meta.present should be {wanted}, is {found:?}"));
+            }
+            continue;
+        }
+        if !found.is_some_and(|found| same(wanted, found)) {
+            let found = found.map_or("nothing".to_owned(), Value::to_string);
+            wrong.push(format!("{name}: {path} should be {wanted}, is {found}"));
+        }
+    }
+    let texts = |key: &str| {
+        let list = expected.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        list.into_iter().map(|item| item.as_str().expect("text").to_owned()).collect::<Vec<String>>()
+    };
+    let all = got.to_string();
+    for text in texts("absent").into_iter().chain(texts("absent_extensions")) {
+        if all.contains(&text) {
+            wrong.push(format!("{name}: {text:?} must occur nowhere"));
+        }
+    }
+    let present: Vec<&str> =
+        record["meta"]["present"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for path in texts("present_has") {
+        if !present.contains(&path.as_str()) {
+            wrong.push(format!("{name}: meta.present lacks {path}: {present:?}"));
+        }
+    }
+    for path in texts("present_lacks") {
+        if present.contains(&path.as_str()) {
+            wrong.push(format!("{name}: meta.present names {path}"));
+        }
+    }
+    wrong
+}
+
+fn every_body_becomes_what_the_page_says(vendor: &str) {
+    let expected = json(&fixtures().join("expected").join(format!("{vendor}.json")));
+    let expected = expected.as_object().expect("an object");
+    let bodies = bodies(vendor);
+    let names: Vec<&String> = bodies.keys().collect();
+    let mut expected_names: Vec<&String> = expected.keys().collect();
+    expected_names.sort();
+    assert_eq!(names, expected_names, "every body has an expectation, and the reverse");
+    let mut wrong = Vec::new();
+    for (name, body) in &bodies {
+        let got = translate(&format!("raw.{vendor}"), Some(vendor), Some(body));
+        assert_eq!(got.len(), 1, "{name}: one webhook in, one outcome out");
+        wrong.extend(differences(name, &expected[name], &got[0]));
+    }
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn bspk_bodies_become_what_the_page_says() {
+    every_body_becomes_what_the_page_says("bspk");
+}
+
+#[test]
+fn spree_bodies_become_what_the_page_says() {
+    every_body_becomes_what_the_page_says("spree");
+}
+
+#[test]
+fn composer_bodies_become_what_the_page_says() {
+    every_body_becomes_what_the_page_says("composer");
+}
+
+#[test]
+fn bold_bodies_become_what_the_page_says() {
+    every_body_becomes_what_the_page_says("bold");
+}
+
+/// `vendor: auto`: each body is told to be its vendor's, with the same outcome, and nobody else's.
+#[test]
+fn every_body_is_recognised_as_its_vendors() {
+    let mut wrong = Vec::new();
+    for vendor in VENDORS {
+        for (name, body) in bodies(vendor.name) {
+            let topic = "raw.all";
+            let told = translate(topic, Some(vendor.name), Some(&body));
+            let found = translate(topic, None, Some(&body));
+            if told != found {
+                wrong.push(format!("{}/{name}: {}", vendor.name, found[0]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} not recognised:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_malformed_body_is_refused_with_its_code_and_pointer() {
+    let cases = json(&fixtures().join("malformed.json"));
+    let mut wrong = Vec::new();
+    for case in cases.as_array().expect("a list") {
+        let body = match case.get("file").and_then(Value::as_str) {
+            Some(file) => Some(fs::read(fixtures().join("malformed").join(file)).expect("body")),
+            None => None,
+        };
+        let topic = case["topic"].as_str().expect("topic");
+        let got = translate(topic, topic.strip_prefix("raw."), body.as_deref());
+        assert_eq!(got.len(), 1, "{}", case["name"]);
+        for key in ["code", "class", "pointer"] {
+            if got[0][key] != case[key] {
+                wrong.push(format!("{}: {key} should be {}, is {}", case["name"], case[key], got[0]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
