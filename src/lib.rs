@@ -3,6 +3,7 @@
 pub mod canonical;
 pub mod codec;
 pub mod kafka;
+pub mod pipeline;
 pub mod reject;
 pub mod schemas;
 pub mod translate;

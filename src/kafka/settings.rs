@@ -63,7 +63,17 @@ impl Connection {
     }
 }
 
+/// What librdkafka says to a configuration, without a client being made.
+fn check(config: &ClientConfig) -> Result<(), String> {
+    config.create_native_config().map(|_| ()).map_err(|error| error.to_string())
+}
+
 impl ConsumerSettings {
+    /// Whether librdkafka knows all of these properties and takes their values.
+    pub fn check(&self) -> Result<(), String> {
+        check(&self.config())
+    }
+
     pub(super) fn config(&self) -> ClientConfig {
         let mut config = self.connection.config();
         config.set("group.id", &self.group);
@@ -97,6 +107,11 @@ impl ConsumerSettings {
 }
 
 impl ProducerSettings {
+    /// Whether librdkafka knows all of these properties and takes their values.
+    pub fn check(&self) -> Result<(), String> {
+        check(&self.config())
+    }
+
     pub(super) fn config(&self) -> ClientConfig {
         let mut config = self.connection.config();
         config.set("compression.type", "lz4");

@@ -123,6 +123,8 @@ fn of_flags(code: Code, is_fatal: bool, requires_abort: bool, is_retriable: bool
 /// A call on a consumer, or an event that it got.
 pub fn of_consumer(error: &KafkaError) -> Trouble {
     match error {
+        // A static member whose name another process has taken: being made anew would only take it back.
+        _ if error.rdkafka_error_code() == Some(Code::FencedInstanceId) => Trouble::Fenced(error.to_string()),
         KafkaError::MessageConsumptionFatal(_) => Trouble::Fatal(error.to_string()),
         _ if error.rdkafka_error_code() == Some(Code::Fatal) => Trouble::Fatal(error.to_string()),
         _ => Trouble::Retriable(error.to_string()),
@@ -181,6 +183,8 @@ mod tests {
         let gone = KafkaError::MessageConsumption(Code::AllBrokersDown);
         assert!(matches!(of_consumer(&gone), Trouble::Retriable(_)));
         let expelled = KafkaError::MessageConsumptionFatal(Code::FencedInstanceId);
-        assert!(matches!(of_consumer(&expelled), Trouble::Fatal(_)));
+        assert!(matches!(of_consumer(&expelled), Trouble::Fenced(_)));
+        let broken = KafkaError::MessageConsumptionFatal(Code::InvalidRequest);
+        assert!(matches!(of_consumer(&broken), Trouble::Fatal(_)));
     }
 }
