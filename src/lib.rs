@@ -1,6 +1,7 @@
 //! koine: commerce webhooks of several vendors in, one canonical Avro model out.
 
 pub mod canonical;
+pub mod cli;
 pub mod codec;
 pub mod reject;
 pub mod schemas;
