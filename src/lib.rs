@@ -1,5 +1,7 @@
 //! koine: commerce webhooks of several vendors in, one canonical Avro model out.
 
+#![forbid(unsafe_code)]
+
 pub mod canonical;
 pub mod cli;
 pub mod codec;
