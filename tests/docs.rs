@@ -19,5 +19,8 @@ fn every_error_code_is_documented_with_its_class() {
     let documented: Vec<(&str, &str)> = rows.iter().map(|row| (row[0].trim_matches(['`', ' ']), row[1])).collect();
     let real: Vec<(&str, &str)> = Code::ALL.iter().map(|code| (code.as_str(), code.class().as_str())).collect();
     assert_eq!(documented, real);
-    assert!(rows.iter().all(|row| row.len() == 4 && row.iter().all(|cell| !cell.is_empty())), "a cause and a cure each");
+    assert!(
+        rows.iter().all(|row| row.len() == 4 && row.iter().all(|cell| !cell.is_empty())),
+        "a cause and a cure each"
+    );
 }
