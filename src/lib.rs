@@ -1,3 +1,5 @@
 //! koine: commerce webhooks of several vendors in, one canonical Avro model out.
 
 pub mod canonical;
+pub mod config;
+pub mod telemetry;
