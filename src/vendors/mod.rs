@@ -34,7 +34,7 @@ pub struct Vendor {
     pub open: for<'a> fn(&Unit<'a>) -> Result<Envelope<'a>, Reject>,
     /// Every event type that is documented or known to be sent, sorted by name.
     pub events: &'static [EventType],
-    /// What is dropped of this vendor's bodies, beside [`SECRETS`].
+    /// What is dropped of this vendor's bodies, beside [`SECRETS`] and [`PRIVATE`].
     pub drops: &'static [Rule],
 }
 
@@ -45,7 +45,7 @@ impl Vendor {
 
     /// The rules of this vendor and of all.
     pub fn rules(&self) -> Rules {
-        Rules::new(&[SECRETS, self.drops])
+        Rules::new(&[SECRETS, PRIVATE, self.drops])
     }
 }
 
@@ -158,6 +158,9 @@ pub const SECRETS: &[Rule] = &[
     Rule::new("download_url", Why::Secret),
     Rule::new("reset_token", Why::Secret),
 ];
+
+/// Personal data that is dropped unless the configuration says otherwise, whoever the vendor is.
+pub const PRIVATE: &[Rule] = &[Rule::new("passport_number", Why::Privacy)];
 
 /// Which of the `(vendor's key, canonical path)` pairs a PATCH body says: the paths of the keys that are there, be they
 /// null. A path is named once, however many keys feed it.
