@@ -659,7 +659,8 @@ fn topics(read: &mut Reader<'_>) -> Topics {
     let prefix = read.text("topics.prefix").unwrap_or_default();
     let mut names: Vec<String> = Vec::new();
     for path in ["topics.customer", "topics.cart", "topics.order", "topics.product"] {
-        let name = format!("{prefix}{}", read.text(path).unwrap_or_default());
+        let Some(name) = read.text(path) else { continue };
+        let name = format!("{prefix}{name}");
         match pattern::check_topic(&name) {
             Ok(()) if names.contains(&name) => read.wrong(path, format!("`{name}` is another entity's topic already")),
             Ok(()) => {}
@@ -670,9 +671,6 @@ fn topics(read: &mut Reader<'_>) -> Topics {
     let dead_letter_prefix = read.checked("topics.dead_letter_prefix", |text| {
         pattern::check_topic(text).map(|()| text.to_owned()).map_err(|message| format!("`{text}`: {message}"))
     });
-    if dead_letter_prefix.is_none() && !read.errors.iter().any(|error| error.path == "topics.dead_letter_prefix") {
-        read.wrong("topics.dead_letter_prefix", "is empty: dead letters would go back to their raw topic");
-    }
     let create = read.flag("topics.create");
     let mut names = names.into_iter();
     let mut next = || names.next().unwrap_or_default();
