@@ -2,4 +2,6 @@
 
 pub mod canonical;
 pub mod config;
+pub mod http;
+pub mod registry;
 pub mod telemetry;
