@@ -8,7 +8,7 @@
 
 pub mod embedded;
 
-use crate::config::{Registry as Settings, RegistryAuth};
+use crate::config::{RegistryAuth, RegistrySettings as Settings};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 use std::error::Error;
@@ -255,8 +255,16 @@ impl Registry {
         }
     }
 
-    /// Registers a schema as the subject's next version; the id it has, where it is there already.
+    /// Registers a schema as the subject's next version; the id it has, where it is there already. It is looked for
+    /// first, since Apicurio would make a second version of the same schema in another spelling.
     pub async fn register(&self, wanted: Wanted<'_>) -> Result<Registered, RegistryError> {
+        match self.lookup(wanted).await {
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            // A registry that finds the text invalid says so at the lookup already.
+            done => {
+                return done.map_err(|error| RegistryError { doing: format!("register {}", wanted.subject), ..error });
+            }
+        }
         let doing = format!("register {}", wanted.subject);
         let path = ["subjects", wanted.subject, "versions"];
         let answer = self.call(&doing, Method::POST, &path, &[], Some(body(wanted.schema))).await?;

@@ -298,6 +298,7 @@ async fn another_spelling_is_found_version_by_version() {
     let client = client(format!("{url}/apis/ccompat/v7/"));
     let found = client.lookup(WANTED).await.unwrap();
     assert_eq!(found, Registered { subject: "a-value".to_owned(), id: 11, version: Some(1) });
+    assert_eq!(client.register(WANTED).await.unwrap(), found, "no second version of the same schema");
     let error = client.lookup(Wanted { schema: r#"{"type":"string"}"#, ..WANTED }).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound, "never the latest");
 }
