@@ -22,7 +22,7 @@ use yaml::{Content, Node};
 #[derive(Debug, Clone)]
 pub struct Config {
     pub kafka: Kafka,
-    pub registry: Registry,
+    pub registry: RegistrySettings,
     /// Never empty. Which one a topic belongs to: [`Config::source_of`].
     pub sources: Vec<Source>,
     pub topics: Topics,
@@ -62,7 +62,7 @@ pub enum GroupProtocol {
 
 /// How to reach the schema registry.
 #[derive(Debug, Clone)]
-pub struct Registry {
+pub struct RegistrySettings {
     /// `http://…` or `https://…`; `None` where the command needs no registry and none is set.
     pub url: Option<String>,
     pub auth: RegistryAuth,
@@ -527,7 +527,7 @@ fn properties(read: &mut Reader<'_>) -> Vec<(String, Secret)> {
     out
 }
 
-fn registry(read: &mut Reader<'_>) -> Registry {
+fn registry(read: &mut Reader<'_>) -> RegistrySettings {
     let url = read.checked("registry.url", |text| {
         let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
         let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
@@ -569,7 +569,7 @@ fn registry(read: &mut Reader<'_>) -> Registry {
         Err(error) => Err(format!("cannot read {text}: {error}")),
     });
     let timeout = Duration::from_millis(read.number("registry.timeout").unwrap_or_default());
-    Registry { url, auth, ca_file, timeout }
+    RegistrySettings { url, auth, ca_file, timeout }
 }
 
 /// Where nobody said what to read: `raw.<vendor>`, with the common prefix, for each vendor.
@@ -659,7 +659,8 @@ fn topics(read: &mut Reader<'_>) -> Topics {
     let prefix = read.text("topics.prefix").unwrap_or_default();
     let mut names: Vec<String> = Vec::new();
     for path in ["topics.customer", "topics.cart", "topics.order", "topics.product"] {
-        let name = format!("{prefix}{}", read.text(path).unwrap_or_default());
+        let Some(name) = read.text(path) else { continue };
+        let name = format!("{prefix}{name}");
         match pattern::check_topic(&name) {
             Ok(()) if names.contains(&name) => read.wrong(path, format!("`{name}` is another entity's topic already")),
             Ok(()) => {}
@@ -670,9 +671,6 @@ fn topics(read: &mut Reader<'_>) -> Topics {
     let dead_letter_prefix = read.checked("topics.dead_letter_prefix", |text| {
         pattern::check_topic(text).map(|()| text.to_owned()).map_err(|message| format!("`{text}`: {message}"))
     });
-    if dead_letter_prefix.is_none() && !read.errors.iter().any(|error| error.path == "topics.dead_letter_prefix") {
-        read.wrong("topics.dead_letter_prefix", "is empty: dead letters would go back to their raw topic");
-    }
     let create = read.flag("topics.create");
     let mut names = names.into_iter();
     let mut next = || names.next().unwrap_or_default();

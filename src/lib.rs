@@ -7,6 +7,8 @@ pub mod canonical;
 pub mod cli;
 pub mod codec;
 pub mod config;
+pub mod http;
+pub mod registry;
 pub mod reject;
 pub mod schemas;
 pub mod telemetry;

@@ -12,7 +12,7 @@ const PREFIX: &str = "KOINE__";
 const LEVEL: &str = "__";
 
 /// One step of a path: `sources`, then `[0]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     Key(String),
     Index(usize),
@@ -68,13 +68,17 @@ pub fn at<'n>(root: &'n Node, path: &[Step]) -> Option<&'n Node> {
 /// Puts the variables over the tree of the file. Other variables than `KOINE__…` and empty ones are not looked at:
 /// compose files pass on empty ones for what nobody set.
 pub fn overlay(root: &mut Node, variables: impl IntoIterator<Item = (String, String)>, errors: &mut Vec<ConfigError>) {
-    let mut variables: Vec<_> =
-        variables.into_iter().filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty()).collect();
-    // Lists by index have to grow in order; an index is a number, so the length decides before the text.
-    variables.sort_by_key(|(name, _)| (name.len(), name.clone()));
-    for (name, value) in variables {
-        let place = Place::Variable(name.clone());
-        if let Err(message) = variable_path(&name).and_then(|path| put(root, &path, &place, value)) {
+    let mut given = Vec::new();
+    for (name, value) in variables.into_iter().filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty()) {
+        match variable_path(&name) {
+            Ok(path) => given.push((path, name, value)),
+            Err(message) => errors.push(ConfigError { path: name, place: None, message }),
+        }
+    }
+    // Lists by index have to grow in order.
+    given.sort();
+    for (path, name, value) in given {
+        if let Err(message) = put(root, &path, &Place::Variable(name.clone()), value) {
             errors.push(ConfigError { path: name, place: None, message });
         }
     }
@@ -321,9 +325,13 @@ impl<'n> Reader<'n> {
         })
     }
 
-    /// An optional text; an empty one is nothing given, unless the default is empty too.
+    /// An optional text; an empty one is none, and a mistake where the default is not empty.
     pub fn text(&mut self, path: &str) -> Option<String> {
         let text = self.raw(path);
+        let filled = |node: Node| node.content != Content::Text(String::new());
+        if text.as_deref() == Some("") && Self::default(path).is_some_and(filled) {
+            self.wrong(path, "is empty");
+        }
         let content = text.clone().map_or(Content::Null, Content::Text);
         self.note(path, content);
         text.filter(|text| !text.is_empty())

@@ -235,6 +235,22 @@ fn a_list_of_sections_fits_one_variable() {
 }
 
 #[test]
+fn sources_by_index_need_no_order_of_names() {
+    let config = parse(
+        "",
+        &[
+            ("KOINE__SOURCES__1__SHOP", "x"),
+            ("KOINE__SOURCES__1__TOPICS__0", "raw.b"),
+            ("KOINE__SOURCES__0__TOPICS__1", "raw.a2"),
+            ("KOINE__SOURCES__0__TOPICS__0", "raw.a1"),
+        ],
+    );
+    let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.subscription(), ["raw.a1", "raw.a2", "raw.b"]);
+    assert_eq!(config.sources[1].shop.as_deref(), Some("x"));
+}
+
+#[test]
 fn mistakes_in_variables_name_them() {
     let found = mistakes(
         "",
@@ -248,8 +264,8 @@ fn mistakes_in_variables_name_them() {
     assert_eq!(
         found,
         [
-            "KOINE__KAFKA: is a section; set what is in it",
             "KOINE__WORKERS__0: `workers` has nothing below it",
+            "KOINE__KAFKA: is a section; set what is in it",
             "KOINE__SOURCES__3__VENDOR: leaves a gap: the list has 0 before it",
             "sources (KOINE__SOURCES__3__VENDOR): is empty: nothing would be read",
             "http.listen (KOINE__HTTP__LISTEN): should be an address and a port, such as 0.0.0.0:9464",
@@ -285,7 +301,8 @@ fn a_source_may_not_read_what_koine_writes() {
 fn topics_are_four_and_legal() {
     assert!(mistake("topics: {cart: commerce.order.v1}").contains("another entity's topic already"));
     assert!(mistake("topics: {cart: 'a b'}").contains("not a topic name"));
-    assert!(mistake("topics: {dead_letter_prefix: ''}").contains("back to their raw topic"));
+    assert_eq!(mistake("topics: {dead_letter_prefix: ''}"), "topics.dead_letter_prefix (line 1): is empty");
+    assert_eq!(mistake("topics: {order: ''}"), "topics.order (line 1): is empty");
 }
 
 #[test]
@@ -394,9 +411,13 @@ fn any_value_anywhere_is_survived() {
                 });
             }
             let text = format!("{}{}{poison}\n", text, " ".repeat(20));
-            let _ = parse(&text, &[]).map(|config| config.to_yaml());
+            let told = |read: Result<Config, ConfigErrors>| match read {
+                Ok(config) => assert!(!config.to_yaml().is_empty()),
+                Err(errors) => assert!(!errors.0.is_empty(), "refused without a reason: {} = {poison}", setting.key),
+            };
+            told(parse(&text, &[]));
             let name = settings::variable(setting.key);
-            let _ = parse("", &[(name.as_str(), poison)]).map(|config| config.to_yaml());
+            told(parse("", &[(name.as_str(), poison)]));
         }
     }
 }
