@@ -8,6 +8,10 @@
 //!
 //! This module knows no vendors, no Kafka, and no registry: the schema's id is handed in.
 
+mod container;
+
+pub use container::ContainerFile;
+
 use crate::canonical::{EntityKind, Event};
 use serde::ser::{self, Serialize};
 use std::fmt;

@@ -1,11 +1,19 @@
 //! koine: commerce webhooks of several vendors in, one canonical Avro model out.
 
+// All that is unsafe stands in one file, each piece with its proof; see there why it cannot be done without.
+#![deny(unsafe_code)]
+
 pub mod canonical;
+pub mod cli;
 pub mod codec;
+pub mod config;
+pub mod http;
 pub mod kafka;
 pub mod pipeline;
+pub mod registry;
 pub mod reject;
 pub mod schemas;
+pub mod telemetry;
 pub mod translate;
 pub mod vendors;
 

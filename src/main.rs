@@ -1,3 +1,5 @@
 //! The `koine` command: arguments → command → exit status.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    koine::cli::main()
+}

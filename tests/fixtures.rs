@@ -207,10 +207,8 @@ fn every_malformed_body_is_refused_with_its_code_and_pointer() {
     let cases = json(&fixtures().join("malformed.json"));
     let mut wrong = Vec::new();
     for case in cases.as_array().expect("a list") {
-        let body = match case.get("file").and_then(Value::as_str) {
-            Some(file) => Some(fs::read(fixtures().join("malformed").join(file)).expect("body")),
-            None => None,
-        };
+        let file = case.get("file").and_then(Value::as_str);
+        let body = file.map(|file| fs::read(fixtures().join("malformed").join(file)).expect("body"));
         let topic = case["topic"].as_str().expect("topic");
         let got = translate(topic, topic.strip_prefix("raw."), body.as_deref());
         assert_eq!(got.len(), 1, "{}", case["name"]);

@@ -34,7 +34,7 @@ pub struct Vendor {
     pub open: for<'a> fn(&Unit<'a>) -> Result<Envelope<'a>, Reject>,
     /// Every event type that is documented or known to be sent, sorted by name.
     pub events: &'static [EventType],
-    /// What is dropped of this vendor's bodies, beside [`SECRETS`].
+    /// What is dropped of this vendor's bodies, beside [`SECRETS`] and [`PRIVATE`].
     pub drops: &'static [Rule],
 }
 
@@ -45,7 +45,7 @@ impl Vendor {
 
     /// The rules of this vendor and of all.
     pub fn rules(&self) -> Rules {
-        Rules::new(&[SECRETS, self.drops])
+        Rules::new(&[SECRETS, PRIVATE, self.drops])
     }
 }
 
@@ -159,6 +159,9 @@ pub const SECRETS: &[Rule] = &[
     Rule::new("reset_token", Why::Secret),
 ];
 
+/// Personal data that is dropped unless the configuration says otherwise, whoever the vendor is.
+pub const PRIVATE: &[Rule] = &[Rule::new("passport_number", Why::Privacy)];
+
 /// Which of the `(vendor's key, canonical path)` pairs a PATCH body says: the paths of the keys that are there, be they
 /// null. A path is named once, however many keys feed it.
 pub fn present(node: Node<'_>, said: &[(&'static str, &'static str)]) -> Cow<'static, [&'static str]> {
@@ -193,14 +196,48 @@ pub fn add_attribute<'a>(attributes: &mut Attributes<'a>, name: Text<'a>, value:
     Ok(())
 }
 
-/// The envelope's event type where only the body can say it.
+/// The envelope's event type where the body says it. The header, or the source's fixed one, stands in where the body is
+/// silent, and may not say another.
 pub fn event_type<'a>(unit: &Unit<'a>, key: &'static str) -> Result<(Text<'a>, Node<'a>), Reject> {
     let at = unit.body.value(key)?;
     match unit.body.text(key)?.filter(|name| !name.is_empty()) {
+        Some(name) if unit.event_type.is_some_and(|other| other != name) => Err(at.refuse(Code::EnvelopeConflict)),
         Some(name) => Ok((name, at)),
         None => match unit.event_type {
             Some(name) => Ok((Text::Borrowed(name), unit.body)),
             None => Err(unit.body.missing(key, Code::EnvelopeMissing)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cursor::{Doc, Tape};
+
+    #[test]
+    fn a_header_may_not_say_another_event_type_than_the_body() {
+        let (mut tape, rules) = (Tape::default(), Rules::new(&[]));
+        for (body, header, expected) in [
+            (r#"{"name":"a.b"}"#, None, Ok("a.b")),
+            (r#"{"name":"a.b"}"#, Some("a.b"), Ok("a.b")),
+            (r#"{"name":"a.b"}"#, Some("a.c"), Err((Code::EnvelopeConflict, "/name"))),
+            (r#"{"name":""}"#, Some("a.c"), Ok("a.c")),
+            (r#"{"name":null}"#, Some("a.c"), Ok("a.c")),
+            (r#"{}"#, Some("a.c"), Ok("a.c")),
+            (r#"{}"#, None, Err((Code::EnvelopeMissing, "/name"))),
+            (r#"{"name":[]}"#, Some("a.c"), Err((Code::FieldType, "/name"))),
+        ] {
+            let text = tape.read(body.as_bytes(), 8).expect("JSON");
+            let doc = Doc::new(&tape, text, &rules, None);
+            let unit = Unit { body: doc.root(), path: None, event_type: header };
+            match (event_type(&unit, "name"), expected) {
+                (Ok((found, _)), Ok(wanted)) => assert_eq!(found, wanted, "{body}"),
+                (Err(reject), Err((code, pointer))) => {
+                    assert_eq!((reject.code, &*doc.pointer(doc.root(), &reject)), (code, pointer), "{body}");
+                }
+                (found, wanted) => panic!("{body}: {wanted:?}, {:?}", found.map(|(name, _)| name)),
+            }
+        }
     }
 }

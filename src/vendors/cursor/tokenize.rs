@@ -79,7 +79,7 @@ impl Parser<'_, '_> {
     }
 
     #[inline(always)]
-    fn expect(&mut self, byte: u8) -> Result<(), Fail> {
+    fn byte(&mut self, byte: u8) -> Result<(), Fail> {
         if self.peek() != byte {
             return Err(self.syntax());
         }
@@ -114,7 +114,7 @@ impl Parser<'_, '_> {
             let nth = self.tape.open.len();
             self.key(&mut seen, base)?;
             self.space();
-            self.expect(b':')?;
+            self.byte(b':')?;
             self.space();
             let value = self.value(depth)?;
             let slot = &mut self.tape.open[nth];

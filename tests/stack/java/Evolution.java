@@ -2,8 +2,8 @@
 //
 //   java Evolution HISTORY EXPORTED
 //
-// HISTORY holds <subject>/N.avsc, every version ever released; EXPORTED holds <topic>.avsc, what `koine schemas export`
-// wrote; a subject is "<topic>-value". Every pair must be compatible in both directions (FULL_TRANSITIVE). A schema without
+// HISTORY holds <topic>/N.avsc, every version ever released; EXPORTED holds <topic>.avsc, what `koine schemas export`
+// wrote. Every pair must be compatible in both directions (FULL_TRANSITIVE). A schema without
 // history, and history without a schema, are errors: then nothing would have been compared.
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,28 +21,28 @@ public final class Evolution {
     public static void main(String[] args) throws IOException {
         Path history = Path.of(args[0]);
         Path exported = Path.of(args[1]);
-        Set<String> subjects = new TreeSet<>();
+        Set<String> topics = new TreeSet<>();
         try (Stream<Path> files = Files.list(exported)) {
             files.map(f -> f.getFileName().toString()).filter(f -> f.endsWith(".avsc"))
-                    .forEach(f -> subjects.add(f.substring(0, f.length() - ".avsc".length()) + "-value"));
+                    .forEach(f -> topics.add(f.substring(0, f.length() - ".avsc".length())));
         }
         try (Stream<Path> directories = Files.list(history)) {
-            directories.filter(Files::isDirectory).forEach(d -> subjects.add(d.getFileName().toString()));
+            directories.filter(Files::isDirectory).forEach(d -> topics.add(d.getFileName().toString()));
         }
         int pairs = 0;
         int wrong = 0;
-        for (String subject : subjects) {
+        for (String topic : topics) {
             Map<String, Schema> versions = new TreeMap<>();
-            if (Files.isDirectory(history.resolve(subject))) {
-                try (Stream<Path> files = Files.list(history.resolve(subject))) {
+            if (Files.isDirectory(history.resolve(topic))) {
+                try (Stream<Path> files = Files.list(history.resolve(topic))) {
                     for (Path file : files.filter(f -> f.toString().endsWith(".avsc")).toList()) {
                         versions.put(file.getFileName().toString(), parse(file));
                     }
                 }
             }
-            Path today = exported.resolve(subject.replaceFirst("-value$", "") + ".avsc");
+            Path today = exported.resolve(topic + ".avsc");
             if (versions.isEmpty() || !Files.exists(today)) {
-                System.out.printf("%s: %s%n", subject, versions.isEmpty() ? "no history" : "in the history, but not exported");
+                System.out.printf("%s: %s%n", topic, versions.isEmpty() ? "no history" : "in the history, but not exported");
                 wrong++;
                 continue;
             }
@@ -56,12 +56,12 @@ public final class Evolution {
                     boolean good = verdict.getType() == SchemaCompatibilityType.COMPATIBLE;
                     pairs++;
                     wrong += good ? 0 : 1;
-                    System.out.printf("%s: %s reads %s: %s%n", subject, reader.getKey(), writer.getKey(),
+                    System.out.printf("%s: %s reads %s: %s%n", topic, reader.getKey(), writer.getKey(),
                             good ? "compatible" : "INCOMPATIBLE " + verdict.getResult().getIncompatibilities());
                 }
             }
         }
-        System.out.printf("%d subjects, %d directed pairs, %d wrong%n", subjects.size(), pairs, wrong);
+        System.out.printf("%d topics, %d directed pairs, %d wrong%n", topics.size(), pairs, wrong);
         System.exit(wrong == 0 && pairs > 0 ? 0 : 1);
     }
 

@@ -1,0 +1,69 @@
+//! The command line: one file a command. Messages for people go to standard error, data to standard output.
+
+mod schemas;
+mod translate;
+
+use clap::{Parser, Subcommand};
+use std::fmt;
+use std::process::ExitCode;
+
+/// What the process ends with. 0 done; 1 the work found something wrong; 2 usage or configuration; 70 internal.
+#[derive(Debug)]
+pub enum Failure {
+    /// The work was done, and what it found is not right.
+    Found(String),
+    /// The caller asked for something that cannot be.
+    Usage(String),
+    /// What should not have happened, or the world around gave way.
+    Internal(String),
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Failure::Found(_) => 1,
+            Failure::Usage(_) => 2,
+            Failure::Internal(_) => 70,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Found(text) | Failure::Usage(text) | Failure::Internal(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Translates raw commerce webhooks in Kafka into one canonical Avro model of customers, carts, orders and products.
+#[derive(Parser)]
+#[command(name = "koine", version = crate::translate::BUILD)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Translate files, with no Kafka: one JSON line per outcome
+    Translate(translate::Arguments),
+    /// The canonical schemas: list, export, register
+    Schemas(schemas::Arguments),
+}
+
+/// Parses the arguments, runs the command, and says what came of it.
+pub fn main() -> ExitCode {
+    // clap ends with 2 on wrong usage and with 0 on --help, as we would.
+    let done = match Arguments::parse().command {
+        Command::Translate(arguments) => translate::run(arguments),
+        Command::Schemas(arguments) => schemas::run(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("koine: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}

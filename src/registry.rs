@@ -1,0 +1,438 @@
+//! The schema registry (Confluent's API; Apicurio's ccompat/v7): look up by content, check, register. At start-up and by
+//! command, never in the path of a record. Knows neither Kafka nor what is in a schema.
+//!
+//! `koine run` looks an id up by the schema's whole text, so it can never write under somebody else's "latest".
+//!
+//! schema_registry_converter calls a 500, 429, 504 or 401 permanent and keeps it for ever; here the answer's meaning
+//! decides ([`ErrorKind`]): only what a registry says about a schema is an answer, anything else is trouble that passes.
+
+pub mod embedded;
+
+use crate::config::{RegistryAuth, RegistrySettings as Settings};
+use reqwest::{Method, StatusCode, Url};
+use serde_json::{Value, json};
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// A registry to talk to.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    client: reqwest::Client,
+    base: Url,
+    auth: RegistryAuth,
+    timeout: Duration,
+    first_pause: Duration,
+    longest_pause: Duration,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No connection, or it broke: DNS, TCP, TLS.
+    Unreachable,
+    /// No answer in time (408 included).
+    Timeout,
+    /// 429.
+    Throttled,
+    /// 401 or 403: tokens expire and are renewed, rights are granted.
+    Denied,
+    /// 5xx.
+    Unavailable,
+    /// An answer that is not the registry's API: a proxy's page, a wrong address.
+    NotARegistry,
+    /// The registry does not have this subject, or not this schema in it.
+    NotFound,
+    /// The registry will not have this schema after those it has.
+    Incompatible,
+    /// The registry says the request makes no sense: no schema, unknown compatibility, read-only.
+    Invalid,
+}
+
+impl ErrorKind {
+    /// Whether the same request may be answered later.
+    pub fn is_transient(self) -> bool {
+        match self {
+            ErrorKind::Unreachable
+            | ErrorKind::Timeout
+            | ErrorKind::Throttled
+            | ErrorKind::Denied
+            | ErrorKind::Unavailable
+            | ErrorKind::NotARegistry => true,
+            ErrorKind::NotFound | ErrorKind::Incompatible | ErrorKind::Invalid => false,
+        }
+    }
+
+    /// A word of a closed set, for logs and labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorKind::Unreachable => "unreachable",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Throttled => "throttled",
+            ErrorKind::Denied => "denied",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::NotARegistry => "not_a_registry",
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::Incompatible => "incompatible",
+            ErrorKind::Invalid => "invalid",
+        }
+    }
+}
+
+/// One request that failed: what was asked, and what came back. Holds no credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryError {
+    pub kind: ErrorKind,
+    /// What was asked, in words: `look up commerce.order.v1-value`.
+    pub doing: String,
+    /// Status and the registry's message, or the transport's.
+    pub detail: String,
+    /// What the registry asked to wait (`Retry-After`).
+    pub retry_after: Option<Duration>,
+}
+
+impl fmt::Display for RegistryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.doing, self.detail)?;
+        match self.kind {
+            ErrorKind::NotFound => f.write_str("; run `koine schemas register`"),
+            ErrorKind::NotARegistry => f.write_str("; is registry.url right?"),
+            ErrorKind::Denied => f.write_str("; check registry.username or registry.bearer_token, and their rights"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Error for RegistryError {}
+
+/// A schema and the subject it belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// `<topic>-value`.
+    pub subject: &'a str,
+    /// Canonical compact text, exactly as it is registered: Apicurio looks for the same text.
+    pub schema: &'a str,
+}
+
+/// What a registry knows a schema by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    pub subject: String,
+    /// The id of the wire format.
+    pub id: u32,
+    /// Version within the subject, where the registry told it.
+    pub version: Option<u32>,
+}
+
+/// The registry's word on a new schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub compatible: bool,
+    /// The registry's reasons; some give none.
+    pub messages: Vec<String>,
+}
+
+/// How [`Registry::wait_for_ids`] ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waited {
+    /// In the order they were wanted.
+    Pinned(Vec<Registered>),
+    Canceled,
+}
+
+const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
+
+impl Registry {
+    /// Needs a `url` in the settings. The error is a sentence: an address, certificate or client that cannot be.
+    pub fn new(settings: &Settings) -> Result<Registry, String> {
+        let url = settings.url.as_deref().ok_or("registry.url is not set")?;
+        let base = Url::parse(url).map_err(|error| format!("registry.url: {error}"))?;
+        if base.cannot_be_a_base() {
+            return Err("registry.url: should be http:// or https://".to_owned());
+        }
+        let mut client = reqwest::Client::builder()
+            .connect_timeout(settings.timeout)
+            .timeout(settings.timeout)
+            .user_agent(concat!("koine/", env!("CARGO_PKG_VERSION")));
+        if let Some(file) = &settings.ca_file {
+            let pem = std::fs::read(file).map_err(|error| format!("registry.ca_file: {}: {error}", file.display()))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|error| format!("registry.ca_file: {}", chain(&error)))?;
+            if certificates.is_empty() {
+                return Err(format!("registry.ca_file: {} has no certificate", file.display()));
+            }
+            for certificate in certificates {
+                client = client.add_root_certificate(certificate);
+            }
+        }
+        let client = client.build().map_err(|error| format!("registry: {}", chain(&error)))?;
+        Ok(Registry {
+            client,
+            base,
+            auth: settings.auth.clone(),
+            timeout: settings.timeout,
+            first_pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(30),
+        })
+    }
+
+    /// Other pauses between attempts than half a second, doubled up to thirty.
+    pub fn with_pauses(self, first: Duration, longest: Duration) -> Registry {
+        Registry { first_pause: first, longest_pause: longest, ..self }
+    }
+
+    /// The id of a schema by its content; never registers, never takes "latest". A registry that has the same schema in
+    /// another spelling, and compares texts only (Apicurio), is asked version by version.
+    pub async fn lookup(&self, wanted: Wanted<'_>) -> Result<Registered, RegistryError> {
+        let doing = format!("look up {}", wanted.subject);
+        let path = ["subjects", wanted.subject];
+        match self.call(&doing, Method::POST, &path, &[], Some(body(wanted.schema))).await {
+            Ok(answer) => registered(&doing, wanted.subject, &answer),
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                self.lookup_by_reading(wanted).await?.ok_or(RegistryError {
+                    detail: format!("this build's schema is not in it ({})", error.detail),
+                    ..error
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Compares the JSON of every version. `None`: none is it, or there is no such subject.
+    async fn lookup_by_reading(&self, wanted: Wanted<'_>) -> Result<Option<Registered>, RegistryError> {
+        let Ok(schema) = serde_json::from_str::<Value>(wanted.schema) else { return Ok(None) };
+        for version in self.versions(wanted.subject).await?.into_iter().rev() {
+            let doing = format!("read {} version {version}", wanted.subject);
+            let number = version.to_string();
+            let path = ["subjects", wanted.subject, "versions", number.as_str()];
+            let answer = match self.call(&doing, Method::GET, &path, &[], None).await {
+                // Deleted meanwhile.
+                Err(error) if error.kind == ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            let text = answer.get("schema").and_then(Value::as_str).unwrap_or_default();
+            if serde_json::from_str::<Value>(text).is_ok_and(|other| other == schema) {
+                return registered(&doing, wanted.subject, &answer).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks every schema up and waits out whatever passes: transport errors, 408, 429, 5xx, 401 and 403, answers that
+    /// are no registry's. `report` is told each time (for a log line and a metric) with the pause that follows; pauses
+    /// double from half a second to thirty, and are longer where the registry asks for it. A definite answer, such as a
+    /// schema that is not registered, ends it.
+    pub async fn wait_for_ids(
+        &self,
+        wanted: &[Wanted<'_>],
+        cancel: impl Future<Output = ()>,
+        mut report: impl FnMut(&RegistryError, Duration),
+    ) -> Result<Waited, RegistryError> {
+        let all = async {
+            let mut pinned = Vec::with_capacity(wanted.len());
+            for &one in wanted {
+                let mut pause = self.first_pause;
+                let found = loop {
+                    match self.lookup(one).await {
+                        Ok(found) => break found,
+                        Err(error) if error.kind.is_transient() => {
+                            let asked = error.retry_after.unwrap_or_default();
+                            let next = pause.max(asked).min(self.longest_pause);
+                            report(&error, next);
+                            tokio::time::sleep(next).await;
+                            pause = (pause * 2).min(self.longest_pause);
+                        }
+                        Err(error) => return Err(error),
+                    }
+                };
+                pinned.push(found);
+            }
+            Ok(Waited::Pinned(pinned))
+        };
+        tokio::select! {
+            done = all => done,
+            () = cancel => Ok(Waited::Canceled),
+        }
+    }
+
+    /// Registers a schema as the subject's next version; the id it has, where it is there already. It is looked for
+    /// first, since Apicurio would make a second version of the same schema in another spelling.
+    pub async fn register(&self, wanted: Wanted<'_>) -> Result<Registered, RegistryError> {
+        match self.lookup(wanted).await {
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            // A registry that finds the text invalid says so at the lookup already.
+            done => {
+                return done.map_err(|error| RegistryError { doing: format!("register {}", wanted.subject), ..error });
+            }
+        }
+        let doing = format!("register {}", wanted.subject);
+        let path = ["subjects", wanted.subject, "versions"];
+        let answer = self.call(&doing, Method::POST, &path, &[], Some(body(wanted.schema))).await?;
+        registered(&doing, wanted.subject, &answer)
+    }
+
+    /// Whether the registry would take this schema, by the subject's own rule. A subject that does not exist takes all.
+    pub async fn check(&self, wanted: Wanted<'_>) -> Result<Verdict, RegistryError> {
+        let doing = format!("check {}", wanted.subject);
+        let path = ["compatibility", "subjects", wanted.subject, "versions"];
+        match self.call(&doing, Method::POST, &path, &[("verbose", "true")], Some(body(wanted.schema))).await {
+            Ok(answer) => {
+                let compatible = answer.get("is_compatible").and_then(Value::as_bool);
+                let compatible = compatible.ok_or_else(|| no_registry(&doing, "the answer has no is_compatible"))?;
+                let messages = answer.get("messages").and_then(Value::as_array).into_iter().flatten();
+                let messages =
+                    messages.map(|message| message.as_str().map_or_else(|| message.to_string(), str::to_owned));
+                Ok(Verdict { compatible, messages: messages.collect() })
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(Verdict { compatible: true, messages: Vec::new() }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sets a subject's rule, such as `FULL_TRANSITIVE`.
+    pub async fn set_compatibility(&self, subject: &str, level: &str) -> Result<(), RegistryError> {
+        let doing = format!("set the compatibility of {subject}");
+        let body = json!({ "compatibility": level });
+        self.call(&doing, Method::PUT, &["config", subject], &[], Some(body)).await.map(|_| ())
+    }
+
+    /// A subject's rule; `None`: it has none of its own.
+    pub async fn compatibility(&self, subject: &str) -> Result<Option<String>, RegistryError> {
+        let doing = format!("read the compatibility of {subject}");
+        match self.call(&doing, Method::GET, &["config", subject], &[], None).await {
+            Ok(answer) => {
+                let level = answer.get("compatibilityLevel").or_else(|| answer.get("compatibility"));
+                Ok(level.and_then(Value::as_str).map(str::to_owned))
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The text of a schema by its id.
+    pub async fn schema(&self, id: u32) -> Result<String, RegistryError> {
+        let doing = format!("read schema {id}");
+        let answer = self.call(&doing, Method::GET, &["schemas", "ids", &id.to_string()], &[], None).await?;
+        let text = answer.get("schema").and_then(Value::as_str).map(str::to_owned);
+        text.ok_or_else(|| no_registry(&doing, "the answer has no schema"))
+    }
+
+    /// All subjects. Also the cheapest question that shows whether a registry is there and lets us in.
+    pub async fn subjects(&self) -> Result<Vec<String>, RegistryError> {
+        let doing = "list the subjects";
+        let answer = self.call(doing, Method::GET, &["subjects"], &[], None).await?;
+        let names = answer.as_array().ok_or_else(|| no_registry(doing, "the answer is no list"))?;
+        Ok(names.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// A subject's versions, oldest first; none where there is no such subject.
+    pub async fn versions(&self, subject: &str) -> Result<Vec<u32>, RegistryError> {
+        let doing = format!("list the versions of {subject}");
+        let answer = match self.call(&doing, Method::GET, &["subjects", subject, "versions"], &[], None).await {
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let numbers = answer.as_array().ok_or_else(|| no_registry(&doing, "the answer is no list"))?;
+        let mut versions: Vec<u32> =
+            numbers.iter().filter_map(Value::as_u64).filter_map(|number| u32::try_from(number).ok()).collect();
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    /// One request, and what its answer means.
+    async fn call(
+        &self,
+        doing: &str,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Result<Value, RegistryError> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        for (name, value) in query {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let mut request = self.client.request(method, url).header("accept", format!("{MEDIA_TYPE}, application/json"));
+        request = match &self.auth {
+            RegistryAuth::None => request,
+            RegistryAuth::Basic { username, password } => request.basic_auth(username, Some(password.current())),
+            RegistryAuth::Bearer(token) => request.bearer_auth(token.current()),
+        };
+        if let Some(body) = body {
+            request = request.header("content-type", MEDIA_TYPE).body(body.to_string());
+        }
+        let fail = |kind, detail| RegistryError { kind, doing: doing.to_owned(), detail, retry_after: None };
+        let transport = |error: reqwest::Error| match error.is_timeout() {
+            true => fail(ErrorKind::Timeout, format!("no answer within {} ms", self.timeout.as_millis())),
+            false => fail(ErrorKind::Unreachable, chain(&error.without_url())),
+        };
+        let response = request.send().await.map_err(transport)?;
+        let status = response.status();
+        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
+        let text = response.text().await.map_err(transport)?;
+        let answer: Option<Value> = serde_json::from_str(&text).ok();
+        if status.is_success() {
+            return answer.ok_or_else(|| no_registry(doing, &format!("the answer ({status}) is no JSON")));
+        }
+        let code = answer.as_ref().and_then(|answer| answer.get("error_code")).and_then(Value::as_i64);
+        let message = answer.as_ref().and_then(|answer| answer.get("message")).and_then(Value::as_str);
+        let kind = kind_of(status, code);
+        let detail = match message {
+            Some(message) => format!("{status}: {}", message.chars().take(500).collect::<String>()),
+            None => status.to_string(),
+        };
+        Err(RegistryError { retry_after, ..fail(kind, detail) })
+    }
+}
+
+/// What a failure's status means. Only a body of the registry's own shape (`error_code`) makes it the registry's word:
+/// the 404 of an ingress whose registry is still starting must not end the process.
+fn kind_of(status: StatusCode, code: Option<i64>) -> ErrorKind {
+    match (status.as_u16(), code) {
+        (408, _) => ErrorKind::Timeout,
+        (429, _) => ErrorKind::Throttled,
+        (401 | 403, _) => ErrorKind::Denied,
+        (500.., _) => ErrorKind::Unavailable,
+        (404, Some(_)) => ErrorKind::NotFound,
+        (409, Some(_)) => ErrorKind::Incompatible,
+        (400 | 405 | 415 | 422, Some(_)) => ErrorKind::Invalid,
+        _ => ErrorKind::NotARegistry,
+    }
+}
+
+fn no_registry(doing: &str, detail: &str) -> RegistryError {
+    let (doing, detail) = (doing.to_owned(), detail.to_owned());
+    RegistryError { kind: ErrorKind::NotARegistry, doing, detail, retry_after: None }
+}
+
+fn body(schema: &str) -> Value {
+    json!({ "schema": schema, "schemaType": "AVRO" })
+}
+
+fn registered(doing: &str, subject: &str, answer: &Value) -> Result<Registered, RegistryError> {
+    let number = |name: &str| answer.get(name).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+    let id = number("id").ok_or_else(|| no_registry(doing, "the answer has no id"))?;
+    Ok(Registered { subject: subject.to_owned(), id, version: number("version") })
+}
+
+/// An error with its causes: reqwest's own text says "error sending request" and no more.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

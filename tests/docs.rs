@@ -1,0 +1,26 @@
+//! What the docs say is what the program does.
+
+use koine::reject::Code;
+use std::fs;
+use std::path::Path;
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect(name)
+}
+
+#[test]
+fn every_error_code_is_documented_with_its_class() {
+    let text = read("docs/errors.md");
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let documented: Vec<(&str, &str)> = rows.iter().map(|row| (row[0].trim_matches(['`', ' ']), row[1])).collect();
+    let real: Vec<(&str, &str)> = Code::ALL.iter().map(|code| (code.as_str(), code.class().as_str())).collect();
+    assert_eq!(documented, real);
+    assert!(
+        rows.iter().all(|row| row.len() == 4 && row.iter().all(|cell| !cell.is_empty())),
+        "a cause and a cure each"
+    );
+}
