@@ -77,7 +77,8 @@ impl ClientContext for Context {
     fn stats_raw(&self, _: &[u8]) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "consumer");
+        // The poll hands it out too, and the worker says it.
+        tracing::debug!(%error, reason, "consumer");
     }
 }
 
@@ -206,11 +207,12 @@ impl Consumer {
             }
         }
         let is_due = state.ask_at.is_none_or(|at| Instant::now() >= at);
-        if !state.waiting.is_empty() && is_due {
-            if let Err(trouble) = self.place(state) {
-                state.ask_at = Some(Instant::now() + PAUSE);
-                return Some(Polled::Trouble(trouble));
-            }
+        if !state.waiting.is_empty()
+            && is_due
+            && let Err(trouble) = self.place(state)
+        {
+            state.ask_at = Some(Instant::now() + PAUSE);
+            return Some(Polled::Trouble(trouble));
         }
         match state.news.pop_front() {
             Some(News::Assigned(partitions)) => return Some(Polled::Assigned(partitions)),

@@ -45,7 +45,9 @@ impl Connection {
         config.set("socket.keepalive.enable", "true");
         // Brokers close idle connections all day; that is no news.
         config.set("log.connection.close", "false");
-        config.set_log_level(RDKafkaLogLevel::Info);
+        // Who asks librdkafka for its debug lines wants to see them.
+        let is_debug = self.properties.iter().any(|(name, _)| name == "debug");
+        config.set_log_level(if is_debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
         config
     }
 

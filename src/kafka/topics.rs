@@ -56,10 +56,17 @@ impl Topics {
         Ok(there.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32)).collect())
     }
 
+    fn metadata(&self) -> Result<rdkafka::metadata::Metadata, Trouble> {
+        self.admin.inner().fetch_metadata(None, ANSWER).map_err(|error| Trouble::Retriable(error.to_string()))
+    }
+
     /// The `cleanup.policy` of each of these topics, as far as we may know it.
     pub fn cleanup_policies(&self, topics: &[&str]) -> Result<HashMap<String, String>, Trouble> {
         let resources: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
-        let options = AdminOptions::new().request_timeout(Some(ANSWER));
+        // Any broker can tell; asking one of them is answered even where there is no controller to ask.
+        let metadata = self.metadata()?;
+        let broker = metadata.brokers().first().map(rdkafka::metadata::MetadataBroker::id);
+        let options = AdminOptions::new().request_timeout(Some(ANSWER)).broker_id(broker);
         let answers = match wait(self.admin.describe_configs(&resources, &options)) {
             Ok(answers) => answers,
             // An old broker, or a stand-in for one.

@@ -5,14 +5,11 @@
 //! again.
 
 use super::dead_letter::{self, Form};
-use super::observer::{Outcomes, Progress, UnitOutcome};
-use crate::canonical::EntityKind;
+use crate::canonical::{Action, EntityKind};
 use crate::codec::{self, SchemaIds};
 use crate::kafka::{NextOffset, Offsets, Record, Refusal, TopicPartition};
 use crate::reject::Code;
 use crate::translate::{DeadLetter, Header, Ignored, Outcome, RawRecord, SourceSettings, Translated, Translator};
-use crate::vendors;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -23,6 +20,7 @@ pub struct Batch<'c> {
     spans: Vec<Span>,
     buffer: Buffer,
     bytes: usize,
+    translating: Duration,
     since: Option<Instant>,
 }
 
@@ -49,6 +47,7 @@ pub struct Event {
     pub vendor: &'static str,
     pub event_type: &'static str,
     pub entity: EntityKind,
+    pub action: Action,
     key: Range<usize>,
     value: Range<usize>,
     headers: Range<usize>,
@@ -70,7 +69,6 @@ struct Buffer {
 /// The records of one partition.
 struct Span {
     partition: TopicPartition,
-    records: u64,
     last: i64,
     timestamp_ms: Option<i64>,
 }
@@ -83,6 +81,7 @@ impl<'c> Batch<'c> {
             spans: Vec::new(),
             buffer: Buffer::default(),
             bytes: 0,
+            translating: Duration::ZERO,
             since: None,
         }
     }
@@ -94,6 +93,7 @@ impl<'c> Batch<'c> {
         self.buffer.bytes.clear();
         self.buffer.headers.clear();
         self.bytes = 0;
+        self.translating = Duration::ZERO;
         self.since = None;
     }
 
@@ -123,7 +123,8 @@ impl<'c> Batch<'c> {
         settings: &SourceSettings,
         schemas: &SchemaIds,
     ) {
-        self.since.get_or_insert_with(Instant::now);
+        let start = Instant::now();
+        self.since.get_or_insert(start);
         self.bytes += record.len();
         self.note(&record);
         let place = self.records.len();
@@ -141,6 +142,7 @@ impl<'c> Batch<'c> {
         });
         debug_assert!(self.units.len() > first, "every record has an outcome");
         self.records.push(record);
+        self.translating += start.elapsed();
     }
 
     fn note(&mut self, record: &Record<'_>) {
@@ -149,12 +151,11 @@ impl<'c> Batch<'c> {
             Some(nth) => nth,
             None => {
                 let partition = TopicPartition::new(topic, partition);
-                self.spans.push(Span { partition, records: 0, last: -1, timestamp_ms: None });
+                self.spans.push(Span { partition, last: -1, timestamp_ms: None });
                 self.spans.len() - 1
             }
         };
         if let Some(span) = self.spans.get_mut(nth) {
-            span.records += 1;
             span.last = record.offset();
             span.timestamp_ms = record.timestamp_ms();
         }
@@ -162,17 +163,25 @@ impl<'c> Batch<'c> {
 
     /// Lets go of all that is from these partitions: it is somebody else's now.
     pub fn drop_partitions(&mut self, gone: &[TopicPartition]) {
-        if !self.spans.iter().any(|span| gone.contains(&span.partition)) {
+        if !self.has_any_of(gone) {
             return;
         }
         self.spans.retain(|span| !gone.contains(&span.partition));
-        let records = &self.records;
-        let is_gone = |unit: &Unit| {
-            records
-                .get(unit.record)
-                .is_some_and(|record| gone.iter().any(|one| one.is(record.topic(), record.partition())))
-        };
-        self.units.retain(|unit| !is_gone(unit));
+        let mut places = Vec::with_capacity(self.records.len());
+        let mut kept = 0;
+        self.records.retain(|record| {
+            let is_gone = gone.iter().any(|one| one.is(record.topic(), record.partition()));
+            places.push((!is_gone).then_some(kept));
+            kept += usize::from(!is_gone);
+            !is_gone
+        });
+        self.units.retain_mut(|unit| match places.get(unit.record) {
+            Some(Some(place)) => {
+                unit.record = *place;
+                true
+            }
+            _ => false,
+        });
     }
 
     pub fn has_any_of(&self, partitions: &[TopicPartition]) -> bool {
@@ -184,45 +193,23 @@ impl<'c> Batch<'c> {
         self.spans.iter().map(|span| (span.partition.clone(), NextOffset::after(span.last))).collect()
     }
 
-    pub fn progress(&self) -> Vec<Progress> {
-        let of = |span: &Span| Progress {
-            partition: span.partition.clone(),
-            records: span.records,
-            next: NextOffset::after(span.last),
-            timestamp_ms: span.timestamp_ms,
-        };
-        self.spans.iter().map(of).collect()
+    /// The time of each partition's last record, in milliseconds since 1970.
+    pub fn last_times(&self) -> impl Iterator<Item = (&TopicPartition, i64)> {
+        self.spans.iter().filter_map(|span| Some((&span.partition, span.timestamp_ms?)))
     }
 
-    /// How the webhooks ended, by partition.
-    pub fn outcomes(&self) -> HashMap<TopicPartition, Outcomes> {
-        let mut all: HashMap<TopicPartition, Outcomes> = HashMap::with_capacity(self.spans.len());
-        // Webhooks come in runs of a partition.
-        let mut run: Option<(&Span, Outcomes)> = None;
-        let mut merge = |span: &Span, outcomes: Outcomes| {
-            let into = all.entry(span.partition.clone()).or_default();
-            for (outcome, count) in outcomes {
-                *into.entry(outcome).or_default() += count;
-            }
-        };
-        for unit in &self.units {
-            let Some(record) = self.records.get(unit.record) else { continue };
-            let (topic, partition) = (record.topic(), record.partition());
-            if !run.as_ref().is_some_and(|(span, _)| span.partition.is(topic, partition)) {
-                if let Some((span, outcomes)) = run.take() {
-                    merge(span, outcomes);
-                }
-                let span = self.spans.iter().find(|span| span.partition.is(topic, partition));
-                run = span.map(|span| (span, Outcomes::new()));
-            }
-            if let Some((_, outcomes)) = &mut run {
-                *outcomes.entry(unit.kind.outcome()).or_default() += 1;
-            }
-        }
-        if let Some((span, outcomes)) = run.take() {
-            merge(span, outcomes);
-        }
-        all
+    /// The time of the oldest record.
+    pub fn oldest_ms(&self) -> Option<i64> {
+        self.records.iter().filter_map(Record::timestamp_ms).min()
+    }
+
+    pub fn records(&self) -> &[Record<'c>] {
+        &self.records
+    }
+
+    /// How long its translation took.
+    pub fn translating(&self) -> Duration {
+        self.translating
     }
 
     /// The raw record of a webhook.
@@ -281,7 +268,7 @@ impl<'c> Batch<'c> {
 impl Buffer {
     fn event(&mut self, translated: &Translated<'_>, index: i32, schemas: &SchemaIds) -> UnitKind {
         let Translated { vendor, event_type, event, key, headers } = *translated;
-        let entity = event.entity.kind();
+        let (entity, action) = (event.entity.kind(), event.meta.action);
         let key = self.append(key.as_bytes());
         let start = self.bytes.len();
         self.bytes.push(0);
@@ -299,7 +286,7 @@ impl Buffer {
             let value = self.append(value.as_bytes());
             self.headers.push((name, value));
         }
-        UnitKind::Event(Event { vendor, event_type, entity, key, value, headers: first..self.headers.len() })
+        UnitKind::Event(Event { vendor, event_type, entity, action, key, value, headers: first..self.headers.len() })
     }
 
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {
@@ -312,28 +299,6 @@ impl Buffer {
 impl UnitKind {
     fn letter(letter: DeadLetter) -> UnitKind {
         UnitKind::DeadLetter(Box::new(Letter { letter, failed_at: dead_letter::now(), form: Form::WHOLE }))
-    }
-
-    /// What became of the webhook. The one place that says it, for whoever counts.
-    fn outcome(&self) -> UnitOutcome {
-        match self {
-            UnitKind::Event(Event { vendor, event_type, entity, .. }) => {
-                UnitOutcome::Event { vendor, event_type, entity: *entity }
-            }
-            UnitKind::Ignored(Ignored { vendor, event_type, rule }) => {
-                UnitOutcome::Ignored { vendor, event_type, rule: *rule }
-            }
-            UnitKind::DeadLetter(letter) => {
-                let DeadLetter { vendor, event_type, code, .. } = &letter.letter;
-                // A label is a documented name or nothing that a sender can choose.
-                let documented = |name: &str| {
-                    let known = vendor.and_then(vendors::vendor).and_then(|vendor| vendor.event(name));
-                    known.map_or("_other", |event| event.name)
-                };
-                let event_type = event_type.as_deref().map(documented);
-                UnitOutcome::DeadLetter { vendor: *vendor, event_type, code: *code }
-            }
-        }
     }
 }
 

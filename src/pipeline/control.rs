@@ -1,4 +1,4 @@
-//! What the threads of a process tell each other: to stop, to give up, that they are alive. And how long to wait before
+//! What the threads of a process tell each other: to stop, to give up. And how long to wait before
 //! trying again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,17 +14,23 @@ pub struct Control {
     is_given_up: AtomicBool,
 }
 
-/// The life signs of one worker.
+/// What is watched of one worker.
 #[derive(Debug, Default)]
 pub struct Pulse {
-    /// When the poll loop last came by; in milliseconds since the start.
-    beat: AtomicU64,
-    /// Since when one call to the broker has been going on; 0: none is.
+    /// Since when one call to the broker has been going on, in milliseconds since the start; 0: none is.
     call: AtomicU64,
     /// Partitions that must go are waited for: the batch on its way is to be given up.
-    pub is_recalled: AtomicBool,
-    pub has_joined: AtomicBool,
-    pub has_producer: AtomicBool,
+    is_recalled: AtomicBool,
+}
+
+impl Pulse {
+    pub fn recall(&self, is_recalled: bool) {
+        self.is_recalled.store(is_recalled, Ordering::Release);
+    }
+
+    pub fn is_recalled(&self) -> bool {
+        self.is_recalled.load(Ordering::Acquire)
+    }
 }
 
 impl Control {
@@ -55,14 +61,6 @@ impl Control {
 
     fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    pub fn beat(&self, pulse: &Pulse) {
-        pulse.beat.store(self.now(), Ordering::Relaxed);
-    }
-
-    pub fn since_beat(&self, pulse: &Pulse) -> Duration {
-        Duration::from_millis(self.now().saturating_sub(pulse.beat.load(Ordering::Relaxed)))
     }
 
     /// Watches over one call to the broker: it is bounded by a timeout of its own, and if it does not keep to that

@@ -4,13 +4,11 @@
 //! producer, and makes a new one where the old one is beyond repair. It never decides that a record is to be skipped.
 
 use super::batch::{Batch, UnitKind};
-use super::control::{Backoff, Control, Pulse};
+use super::control::Backoff;
 use super::dead_letter;
-use super::observer::Observer;
-use super::service::Plan;
-use crate::kafka::{Failure, Membership, Offsets, Outgoing, Producer, ProducerSettings, Refusal, SendError, Trouble};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use super::worker::Worker;
+use crate::kafka::{Failure, Membership, Offsets, Outgoing, Producer, Refusal, SendError, Trouble};
+use crate::telemetry::{Rebuild, TransactionEnd};
 use std::time::{Duration, Instant};
 
 /// How long one call to the broker may take before it is called again. Short, so that a stop is heard.
@@ -44,11 +42,8 @@ pub enum End {
     GivenUp,
 }
 
-pub struct Courier {
-    plan: Arc<Plan>,
-    control: Arc<Control>,
-    pulse: Arc<Pulse>,
-    settings: ProducerSettings,
+pub struct Courier<'w> {
+    worker: &'w Worker,
     producer: Option<Producer>,
     backoff: Backoff,
 }
@@ -67,24 +62,20 @@ impl From<Trouble> for Broken {
     }
 }
 
-impl Courier {
-    pub fn new(plan: Arc<Plan>, control: Arc<Control>, pulse: Arc<Pulse>, settings: ProducerSettings) -> Courier {
-        Courier { plan, control, pulse, settings, producer: None, backoff: Backoff::new() }
-    }
-
-    fn observer(&self) -> &dyn Observer {
-        &*self.plan.observer
+impl<'w> Courier<'w> {
+    pub fn new(worker: &'w Worker) -> Courier<'w> {
+        Courier { worker, producer: None, backoff: Backoff::new() }
     }
 
     fn is_over(&self) -> bool {
-        self.control.is_given_up() || self.pulse.is_recalled.load(Ordering::Acquire)
+        self.worker.control.is_given_up() || self.worker.pulse.is_recalled()
     }
 
     /// Waits before trying again. `false`: there is no trying again.
     fn pause(&mut self, why: &Trouble) -> bool {
         let pause = self.backoff.pause();
         tracing::warn!(trouble = why.kind(), why = %why, ?pause, "not delivered; trying again");
-        self.control.sleep(pause, || self.is_over()) && !self.is_over()
+        self.worker.control.sleep(pause, || self.is_over()) && !self.is_over()
     }
 
     /// Makes the producer ready, if it is not. `false`: given up.
@@ -102,15 +93,15 @@ impl Courier {
                 }
             }
         }
-        self.pulse.has_producer.store(true, Ordering::Release);
+        self.worker.heart.producer_ready(true);
         true
     }
 
     fn open(&self) -> Result<Producer, Trouble> {
-        let producer = Producer::open(&self.settings)?;
+        let producer = Producer::open(&self.worker.producer)?;
         while producer.is_transactional() {
             // It also ends what the last holder of the id left behind, so that the offsets can be asked for again.
-            match self.control.watched(&self.pulse, || producer.init_transactions(CALL)) {
+            match self.worker.control.watched(&self.worker.pulse, || producer.init_transactions(CALL)) {
                 Ok(()) => break,
                 Err(Trouble::Retriable(why)) if !self.is_over() => {
                     tracing::debug!(why, "the producer is not ready yet")
@@ -124,12 +115,23 @@ impl Courier {
     /// Drops the producer and makes another.
     fn renew(&mut self, why: &Trouble) {
         tracing::error!(trouble = why.kind(), why = %why, "the producer is beyond repair; making a new one");
-        self.observer().remade("producer");
-        self.observer().transaction(why.kind(), Duration::ZERO);
+        let (rebuild, end) = match why {
+            Trouble::Fenced(_) => (Rebuild::ProducerFenced, TransactionEnd::Fenced),
+            Trouble::Fatal(_) => (Rebuild::ProducerFatal, TransactionEnd::Fatal),
+            _ => (Rebuild::TransactionStuck, TransactionEnd::Fatal),
+        };
+        let metrics = &self.worker.plan.metrics;
+        metrics.rebuild(rebuild);
+        if end == TransactionEnd::Fatal {
+            metrics.producer_fatal();
+        }
+        if self.worker.plan.exactly_once {
+            metrics.transaction(end, Duration::ZERO);
+        }
         self.forget_producer();
         // Two processes that were given the same id would fence each other as fast as they can.
         let pause = self.backoff.pause();
-        self.control.sleep(pause, || self.is_over());
+        self.worker.control.sleep(pause, || self.is_over());
         self.get_ready();
     }
 
@@ -150,7 +152,7 @@ impl Courier {
                 Ok(()) => {
                     self.backoff.reset();
                     if membership.is_some() {
-                        self.observer().transaction("committed", started.elapsed());
+                        self.worker.plan.metrics.transaction(TransactionEnd::Committed, started.elapsed());
                     }
                     return End::Delivered;
                 }
@@ -220,12 +222,12 @@ impl Courier {
     }
 
     fn forget_producer(&mut self) {
-        self.pulse.has_producer.store(false, Ordering::Release);
+        self.worker.heart.producer_ready(false);
         self.producer = None;
     }
 
     fn watched<T>(&self, call: impl FnOnce() -> T) -> T {
-        self.control.watched(&self.pulse, call)
+        self.worker.control.watched(&self.worker.pulse, call)
     }
 
     /// Calls until the answer is not "later".
@@ -237,7 +239,7 @@ impl Courier {
                 Err(Trouble::Retriable(why)) => {
                     tracing::warn!(why, "no answer yet; asking again");
                     // Too late for asking: whoever takes the id next will end the transaction.
-                    if !self.control.sleep(backoff.pause(), || self.is_over()) {
+                    if !self.worker.control.sleep(backoff.pause(), || self.is_over()) {
                         return Err(Trouble::Fatal("given up while waiting for an answer".to_owned()));
                     }
                 }
@@ -272,7 +274,7 @@ impl Courier {
         }
         match aborted {
             Ok(()) => {
-                self.observer().transaction("aborted", Duration::ZERO);
+                self.worker.plan.metrics.transaction(TransactionEnd::Aborted, Duration::ZERO);
                 Ok(())
             }
             Err(_) if self.is_over() => {
@@ -328,7 +330,7 @@ impl Courier {
                 UnitKind::Event(event) => {
                     let timestamp_ms = batch.with_raw(unit, |raw| raw.timestamp_ms).flatten();
                     let record = Outgoing {
-                        topic: self.plan.outputs.canonical(event.entity),
+                        topic: self.worker.plan.outputs.canonical(event.entity),
                         partition: None,
                         key: Some(batch.key(event)),
                         value: Some(batch.value(event)),
@@ -338,14 +340,19 @@ impl Courier {
                 }
                 UnitKind::DeadLetter(letter) => {
                     let sent = batch.with_raw(unit, |raw| {
-                        let Some(partitions) = self.plan.outputs.dead_letter_partitions(raw.topic) else {
+                        let Some(partitions) = self.worker.plan.outputs.dead_letter_partitions(raw.topic) else {
                             return Err(SendError::Trouble(self.look_up(raw.topic)));
                         };
                         let form = letter.form;
-                        let headers =
-                            dead_letter::headers(raw, &letter.letter, &letter.failed_at, &self.plan.dead_letters, form);
+                        let headers = dead_letter::headers(
+                            raw,
+                            &letter.letter,
+                            &letter.failed_at,
+                            &self.worker.plan.dead_letters,
+                            form,
+                        );
                         let record = Outgoing {
-                            topic: &self.plan.outputs.dead_letter(raw.topic),
+                            topic: &self.worker.plan.outputs.dead_letter(raw.topic),
                             partition: Some(dead_letter::partition(raw.partition, partitions)),
                             key: raw.key.filter(|_| form.key),
                             value: raw.value.filter(|_| form.value),
@@ -388,7 +395,7 @@ impl Courier {
 
     /// Looks up, or makes, the dead-letter topic of a raw topic that was not there at start.
     fn look_up(&self, raw: &str) -> Trouble {
-        let prepared = self.plan.outputs.prepare(&self.plan.connection, |topic| topic == raw);
+        let prepared = self.worker.plan.outputs.prepare(&self.worker.plan.connection, |topic| topic == raw);
         Trouble::Abort(match prepared {
             Ok(()) => format!("the dead-letter topic of {raw} is known now"),
             Err(why) => format!("the dead-letter topic of {raw} is not ready: {why:?}"),
@@ -455,9 +462,6 @@ impl Courier {
     fn note_refusal(&self, batch: &Batch<'_>, nth: usize, refusal: Refusal) {
         let Some(unit) = batch.units.get(nth) else { return };
         batch.with_raw(unit, |raw| {
-            if matches!(unit.kind, UnitKind::DeadLetter(_)) {
-                self.observer().dead_letter_failed(raw.topic);
-            }
             tracing::warn!(topic = raw.topic, partition = raw.partition, offset = raw.offset, ?refusal, "refused");
         });
     }

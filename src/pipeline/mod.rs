@@ -14,14 +14,14 @@
 
 mod batch;
 mod control;
+mod counts;
 mod courier;
 pub mod dead_letter;
-mod observer;
 mod outputs;
 mod service;
 mod worker;
 
+pub use counts::tables;
 pub use dead_letter::{HeaderSets, Policy};
-pub use observer::{Delivered, Observer, Outcomes, Silent, UnitOutcome};
 pub use outputs::Outputs;
-pub use service::{Exit, Handle, Limits, Plan, Service, Status};
+pub use service::{Exit, Handle, Limits, Plan, Service, SourceOf, Stop};

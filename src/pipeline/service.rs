@@ -2,22 +2,22 @@
 
 use super::control::{Backoff, Control, Pulse};
 use super::dead_letter::Policy;
-use super::observer::Observer;
 use super::outputs::{NotReady, Outputs};
 use super::worker::{Fault, Worker};
 use crate::codec::SchemaIds;
+use crate::http::Health;
 use crate::kafka::{self, Connection, ConsumerSettings, ProducerSettings};
+use crate::telemetry::Metrics;
 use crate::translate::SourceSettings;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A poll loop that has not come by for this long is dead. Its longest pauses are questions to brokers that are down.
-const DEAD_AFTER: Duration = Duration::from_secs(120);
 /// What is left of the drain time for leaving the group.
 const LEAVING: Duration = Duration::from_secs(2);
+/// How much longer than the drain time the calls that are under way may take.
+const OVERTIME: Duration = Duration::from_secs(15);
 
 /// Everything a service needs to know. Made of the configuration by the command, or in memory.
 pub struct Plan {
@@ -27,7 +27,7 @@ pub struct Plan {
     /// Names, or patterns that begin with `^`.
     pub topics: Vec<String>,
     /// Which of the sources a raw topic belongs to.
-    pub source_of: Box<dyn Fn(&str) -> Option<usize> + Send + Sync>,
+    pub source_of: SourceOf,
     pub sources: Vec<SourceSettings>,
     /// For a topic that belongs to none.
     pub any_source: SourceSettings,
@@ -44,8 +44,12 @@ pub struct Plan {
     /// Names this process among those of its group, if it has a name that no other has while it lives; see
     /// [`transactional_id`].
     pub instance: Option<String>,
-    pub observer: Arc<dyn Observer>,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
 }
+
+/// Which of the sources a topic belongs to.
+pub type SourceOf = Box<dyn Fn(&str) -> Option<usize> + Send + Sync>;
 
 /// When a batch is full: whichever comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,20 +85,16 @@ impl Exit {
 /// Starts translators.
 pub struct Service;
 
-/// A translator that runs.
+/// A translator that runs. How it does is told by the plan's `health` and `metrics`.
 pub struct Handle {
     control: Arc<Control>,
-    pulses: Vec<Arc<Pulse>>,
-    has_outputs: Arc<AtomicBool>,
     supervisor: JoinHandle<Exit>,
 }
 
-/// Asks how a translator does, and tells it to stop. Any number may be handed out.
+/// Tells a translator to stop. Any number may be handed out.
 #[derive(Clone)]
-pub struct Status {
+pub struct Stop {
     control: Arc<Control>,
-    pulses: Vec<Arc<Pulse>>,
-    has_outputs: Arc<AtomicBool>,
 }
 
 impl Service {
@@ -106,8 +106,7 @@ impl Service {
         let count = plan.workers.max(1);
         let plan = Arc::new(plan);
         let control = Arc::new(Control::new());
-        let has_outputs = Arc::new(AtomicBool::new(false));
-        let mut workers = Vec::with_capacity(count);
+        let mut clients = Vec::with_capacity(count);
         for number in 0..count {
             let consumer = ConsumerSettings {
                 connection: plan.connection.clone(),
@@ -123,39 +122,22 @@ impl Service {
                 transaction_timeout: plan.transaction_timeout,
             };
             consumer.check().and_then(|()| producer.check()).map_err(Exit::Misconfigured)?;
-            workers.push(Worker {
-                plan: Arc::clone(&plan),
-                control: Arc::clone(&control),
-                pulse: Arc::new(Pulse::default()),
-                consumer,
-                producer,
-                number,
-            });
+            clients.push((consumer, producer));
         }
         tracing::info!(librdkafka, group = plan.group, instance, workers = count, "starting");
-        let pulses: Vec<Arc<Pulse>> = workers.iter().map(|worker| Arc::clone(&worker.pulse)).collect();
-        pulses.iter().for_each(|pulse| control.beat(pulse));
-        let supervisor = Supervisor {
-            plan,
-            control: Arc::clone(&control),
-            pulses: pulses.clone(),
-            has_outputs: Arc::clone(&has_outputs),
-        };
+        plan.metrics.workers(count);
+        let supervisor = Supervisor { plan, control: Arc::clone(&control) };
         let thread = std::thread::Builder::new().name("koine-supervisor".to_owned());
         let supervisor = thread
-            .spawn(move || supervisor.run(workers))
+            .spawn(move || supervisor.run(clients))
             .map_err(|error| Exit::Broken(format!("no thread for the supervisor: {error}")))?;
-        Ok(Handle { control, pulses, has_outputs, supervisor })
+        Ok(Handle { control, supervisor })
     }
 }
 
 impl Handle {
-    pub fn status(&self) -> Status {
-        Status {
-            control: Arc::clone(&self.control),
-            pulses: self.pulses.clone(),
-            has_outputs: Arc::clone(&self.has_outputs),
-        }
+    pub fn stopper(&self) -> Stop {
+        Stop { control: Arc::clone(&self.control) }
     }
 
     /// Tells it to finish what is at hand and to leave.
@@ -174,59 +156,46 @@ impl Handle {
     }
 }
 
-impl Status {
+impl Stop {
+    /// Tells it to finish what is at hand and to leave.
     pub fn stop(&self) {
         self.control.stop();
-    }
-
-    /// Whether every poll loop comes by. Says nothing about brokers or the registry.
-    pub fn is_alive(&self) -> bool {
-        let is_waiting = !self.has_outputs.load(Ordering::Acquire);
-        is_waiting || self.pulses.iter().all(|pulse| self.control.since_beat(pulse) < DEAD_AFTER)
-    }
-
-    /// What is still to come before it translates; `None`: it is ready.
-    pub fn not_ready(&self) -> Option<&'static str> {
-        let all = |what: fn(&Pulse) -> &AtomicBool| self.pulses.iter().all(|pulse| what(pulse).load(Ordering::Acquire));
-        if self.control.is_stopping() {
-            Some("stopping")
-        } else if !self.has_outputs.load(Ordering::Acquire) {
-            Some("topics are missing, or the brokers do not answer")
-        } else if !all(|pulse| &pulse.has_producer) {
-            Some("the producer is not ready")
-        } else if !all(|pulse| &pulse.has_joined) {
-            Some("the group has not been joined")
-        } else {
-            None
-        }
     }
 }
 
 struct Supervisor {
     plan: Arc<Plan>,
     control: Arc<Control>,
-    pulses: Vec<Arc<Pulse>>,
-    has_outputs: Arc<AtomicBool>,
 }
 
 impl Supervisor {
-    fn run(self, workers: Vec<Worker>) -> Exit {
+    fn run(self, clients: Vec<(ConsumerSettings, ProducerSettings)>) -> Exit {
         match self.prepare() {
             Ok(true) => {}
             Ok(false) => return Exit::Stopped,
             Err(why) => return Exit::Misconfigured(why),
         }
-        self.pulses.iter().for_each(|pulse| self.control.beat(pulse));
-        self.has_outputs.store(true, Ordering::Release);
-        let mut threads = Vec::with_capacity(workers.len());
-        for worker in workers {
-            let thread = std::thread::Builder::new().name(format!("koine-worker-{}", worker.number));
+        let mut threads = Vec::with_capacity(clients.len());
+        let mut pulses = Vec::with_capacity(clients.len());
+        for (number, (consumer, producer)) in clients.into_iter().enumerate() {
+            let pulse = Arc::new(Pulse::default());
+            pulses.push(Arc::clone(&pulse));
+            let worker = Worker {
+                plan: Arc::clone(&self.plan),
+                control: Arc::clone(&self.control),
+                pulse,
+                heart: self.plan.health.worker(),
+                consumer,
+                producer,
+                number,
+            };
+            let thread = std::thread::Builder::new().name(format!("koine-worker-{number}"));
             match thread.spawn(move || worker.run()) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => return Exit::Broken(format!("no thread for a worker: {error}")),
             }
         }
-        self.watch(threads)
+        self.watch(threads, &pulses)
     }
 
     /// Waits for the topics that are written. `false`: told to stop meanwhile.
@@ -253,7 +222,7 @@ impl Supervisor {
     }
 
     /// Watches over the workers until all have ended, or one cannot.
-    fn watch(&self, mut threads: Vec<JoinHandle<Result<(), Fault>>>) -> Exit {
+    fn watch(&self, mut threads: Vec<JoinHandle<Result<(), Fault>>>, pulses: &[Arc<Pulse>]) -> Exit {
         let patience = self.plan.transaction_timeout * 2;
         let mut exit = Exit::Stopped;
         let mut stopped_at = None;
@@ -272,13 +241,14 @@ impl Supervisor {
                 exit = fault;
                 self.control.stop();
             }
-            if let Some(pulse) = self.pulses.iter().find(|pulse| self.control.in_call(pulse) > patience) {
+            if let Some(pulse) = pulses.iter().find(|pulse| self.control.in_call(pulse) > patience) {
                 let took = self.control.in_call(pulse);
                 return Exit::Broken(format!("a call to librdkafka has not come back for {took:?}"));
             }
             if !self.control.is_stopping() {
                 continue;
             }
+            self.plan.health.draining();
             let stopped_for = stopped_at.get_or_insert_with(Instant::now).elapsed();
             let for_work = self.plan.drain.saturating_sub(LEAVING).max(self.plan.drain / 2);
             if stopped_for > for_work && !self.control.is_given_up() {
@@ -286,7 +256,7 @@ impl Supervisor {
                 self.control.give_up();
             }
             // Every call is bounded, so by now whoever is not done never will be.
-            if stopped_for > self.plan.drain + DEAD_AFTER.min(self.plan.drain + Duration::from_secs(10)) {
+            if stopped_for > self.plan.drain + OVERTIME {
                 return Exit::Broken("a worker does not end".to_owned());
             }
         }

@@ -6,14 +6,15 @@
 
 use super::batch::Batch;
 use super::control::{Backoff, Control, Pulse};
+use super::counts;
 use super::courier::{Courier, End, Finished, Job};
-use super::observer::Delivered;
 use super::service::Plan;
+use crate::http::Heart;
 use crate::kafka::{Consumer, ConsumerSettings, Polled, ProducerSettings, Record, TopicPartition, Trouble};
+use crate::telemetry::{PartitionGauges, Rebalance, Rebuild, Tally};
 use crate::translate::Translator;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,7 @@ pub struct Worker {
     pub plan: Arc<Plan>,
     pub control: Arc<Control>,
     pub pulse: Arc<Pulse>,
+    pub heart: Heart,
     pub consumer: ConsumerSettings,
     pub producer: ProducerSettings,
     pub number: usize,
@@ -54,18 +56,23 @@ enum SessionEnd {
 impl Worker {
     /// Works until it is told to stop.
     pub fn run(self) -> Result<(), Fault> {
-        let producer = self.producer.clone();
-        let mut courier =
-            Courier::new(Arc::clone(&self.plan), Arc::clone(&self.control), Arc::clone(&self.pulse), producer);
+        let done = self.work();
+        self.heart.retire();
+        done
+    }
+
+    fn work(&self) -> Result<(), Fault> {
+        let mut courier = Courier::new(self);
         let mut translator = Translator::new();
+        let mut tally = Tally::new(self.plan.metrics.tables());
         let mut backoff = Backoff::new();
         while !self.control.is_stopping() {
-            self.control.beat(&self.pulse);
+            self.heart.beat();
             let consumer =
                 Consumer::open(&self.consumer).map_err(|trouble| Fault::Misconfigured(trouble.to_string()))?;
             let started = Instant::now();
-            let end = self.session(&consumer, &mut courier, &mut translator);
-            self.pulse.has_joined.store(false, Ordering::Release);
+            let end = self.session(&consumer, &mut courier, &mut translator, &mut tally);
+            self.heart.group_joined(false);
             if !consumer.close(CLOSE) {
                 tracing::warn!(worker = self.number, "leaving the group takes too long; not waiting for it");
             }
@@ -74,7 +81,7 @@ impl Worker {
                 SessionEnd::Fault(fault) => return Err(fault),
                 SessionEnd::Renew(why) => {
                     tracing::error!(worker = self.number, why, "the consumer is beyond repair; making a new one");
-                    self.plan.observer.remade("consumer");
+                    self.plan.metrics.rebuild(Rebuild::ConsumerFatal);
                     if started.elapsed() > Duration::from_secs(60) {
                         backoff.reset();
                     }
@@ -86,7 +93,13 @@ impl Worker {
     }
 
     /// The life of one consumer.
-    fn session(&self, consumer: &Consumer, courier: &mut Courier, translator: &mut Translator) -> SessionEnd {
+    fn session(
+        &self,
+        consumer: &Consumer,
+        courier: &mut Courier<'_>,
+        translator: &mut Translator,
+        tally: &mut Tally,
+    ) -> SessionEnd {
         std::thread::scope(|scope| {
             let (jobs, to_do) = sync_channel(1);
             let (report, done) = channel();
@@ -99,6 +112,8 @@ impl Worker {
                 worker: self,
                 consumer,
                 translator,
+                tally,
+                gauges: HashMap::new(),
                 jobs,
                 done,
                 gathering: Batch::new(),
@@ -114,12 +129,13 @@ impl Worker {
             let end = session.run().unwrap_or_else(|end| end);
             // The courier goes when there are no more jobs, and the scope waits for it: nothing may keep it.
             session.recall();
+            session.gauges.drain().for_each(|(_, gauges)| gauges.release());
             end
         })
     }
 }
 
-fn run_courier<'c>(courier: &mut Courier, jobs: &Receiver<Job<'c>>, done: &Sender<Finished<'c>>) {
+fn run_courier<'c>(courier: &mut Courier<'_>, jobs: &Receiver<Job<'c>>, done: &Sender<Finished<'c>>) {
     courier.get_ready();
     for Job { mut batch, offsets, membership } in jobs {
         let end = courier.deliver(&mut batch, &offsets, membership.as_ref());
@@ -134,6 +150,8 @@ struct Session<'s, 'c> {
     worker: &'s Worker,
     consumer: &'c Consumer,
     translator: &'s mut Translator,
+    tally: &'s mut Tally,
+    gauges: HashMap<TopicPartition, PartitionGauges>,
     jobs: SyncSender<Job<'c>>,
     done: Receiver<Finished<'c>>,
     gathering: Batch<'c>,
@@ -159,7 +177,7 @@ struct InFlight {
 impl<'c> Session<'_, 'c> {
     fn run(&mut self) -> Result<SessionEnd, SessionEnd> {
         loop {
-            self.worker.control.beat(&self.worker.pulse);
+            self.worker.heart.beat();
             self.collect(Duration::ZERO, false)?;
             if self.worker.control.is_stopping() {
                 self.deliver_all(None)?;
@@ -244,13 +262,18 @@ impl<'c> Session<'_, 'c> {
                 if !self.worker.plan.exactly_once {
                     // What is somebody else's now is theirs to commit.
                     offsets.retain(|(partition, _)| !lost.contains(partition));
-                    if let Err(trouble) = self.consumer.commit(&offsets, and_wait) {
+                    let committed = self.consumer.commit(&offsets, and_wait);
+                    self.worker.plan.metrics.offset_commit(committed.is_ok());
+                    if let Err(trouble) = committed {
                         tracing::warn!(why = %trouble, "offsets were not committed; the next commit covers them");
                     }
                 }
-                let (outcomes, partitions) = (batch.outcomes(), batch.progress());
-                let delivered = Delivered { outcomes: &outcomes, partitions: &partitions, took: batch.age() };
-                self.worker.plan.observer.delivered(&delivered);
+                counts::count(&batch, self.tally, &self.worker.plan.metrics);
+                for (partition, time) in batch.last_times() {
+                    if let Some(gauges) = self.gauges.get(partition) {
+                        gauges.processed(time);
+                    }
+                }
                 self.recycle(batch);
             }
             End::Void(why) => {
@@ -303,7 +326,11 @@ impl<'c> Session<'_, 'c> {
             return Ok(());
         }
         self.is_held = is_held;
-        self.worker.plan.observer.held(self.worker.number, is_held);
+        if is_held {
+            tracing::warn!(worker = self.worker.number, "reading waits until what was read is delivered");
+        } else {
+            tracing::info!(worker = self.worker.number, "reading goes on");
+        }
         let done = if is_held { self.consumer.hold() } else { self.consumer.release() };
         done.map_err(|trouble| SessionEnd::Renew(trouble.to_string()))
     }
@@ -324,7 +351,7 @@ impl<'c> Session<'_, 'c> {
 
     /// Polls once. Whether there was a record.
     fn poll(&mut self, time: Duration) -> Result<bool, SessionEnd> {
-        let observer = &*self.worker.plan.observer;
+        let metrics = &self.worker.plan.metrics;
         match self.consumer.poll(time) {
             Polled::Nothing => return Ok(false),
             Polled::Record(record) => {
@@ -333,7 +360,7 @@ impl<'c> Session<'_, 'c> {
             }
             Polled::Again(partition) => {
                 tracing::debug!(%partition, "a record came again and is passed over");
-                observer.offset_regression(&partition);
+                metrics.offset_regression();
             }
             Polled::Assigned(partitions) => {
                 tracing::info!(worker = self.worker.number, partitions = %names(&partitions), "partitions assigned");
@@ -341,8 +368,14 @@ impl<'c> Session<'_, 'c> {
                     let why = format!("the subscription matches {}, which koine itself writes", own.topic);
                     return Err(SessionEnd::Fault(Fault::Misconfigured(why)));
                 }
-                observer.rebalance("assign", &partitions);
-                self.worker.pulse.has_joined.store(true, Ordering::Release);
+                metrics.rebalance(Rebalance::Assign);
+                self.worker.heart.group_joined(true);
+                for one in partitions {
+                    let gauges = metrics.partition(&one.topic, one.partition);
+                    if let Some(old) = self.gauges.insert(one, gauges) {
+                        old.release();
+                    }
+                }
             }
             Polled::Stalled(all) => {
                 for gone in &all {
@@ -351,19 +384,23 @@ impl<'c> Session<'_, 'c> {
                         count = gone.count(),
                         "the committed offset no longer exists: this partition stands still until --accept-loss"
                     );
-                    observer.stalled(gone);
+                    if let Some(gauges) = self.gauges.get(&gone.partition) {
+                        gauges.stopped(gone.count());
+                    }
                 }
             }
             Polled::Revoking(partitions) => {
                 tracing::info!(worker = self.worker.number, partitions = %names(&partitions), "partitions to go");
-                observer.rebalance("revoke", &partitions);
+                metrics.rebalance(Rebalance::Revoke);
                 self.finish_with(&partitions)?;
                 self.consumer.let_go().map_err(|trouble| SessionEnd::Renew(trouble.to_string()))?;
+                self.forget(&partitions);
             }
             Polled::Lost(partitions) => {
                 tracing::warn!(worker = self.worker.number, partitions = %names(&partitions), "partitions lost");
-                observer.rebalance("lost", &partitions);
-                self.worker.pulse.has_joined.store(false, Ordering::Release);
+                metrics.rebalance(Rebalance::Lost);
+                self.worker.heart.group_joined(false);
+                self.forget(&partitions);
                 self.gathering.drop_partitions(&partitions);
                 self.waiting.iter_mut().for_each(|batch| batch.drop_partitions(&partitions));
                 if let Some(in_flight) = &mut self.in_flight {
@@ -377,6 +414,12 @@ impl<'c> Session<'_, 'c> {
             }
         }
         Ok(false)
+    }
+
+    fn forget(&mut self, partitions: &[TopicPartition]) {
+        for gauges in partitions.iter().filter_map(|one| self.gauges.remove(one)).collect::<Vec<_>>() {
+            gauges.release();
+        }
     }
 
     fn take(&mut self, record: Record<'c>) {
@@ -406,7 +449,7 @@ impl<'c> Session<'_, 'c> {
     /// Delivers everything that was read. Whether it was done in time.
     fn deliver_all(&mut self, until: Option<Instant>) -> Result<bool, SessionEnd> {
         loop {
-            self.worker.control.beat(&self.worker.pulse);
+            self.worker.heart.beat();
             if self.in_flight.is_none() && self.again_at.is_none_or(|at| Instant::now() >= at) {
                 let batch = match self.waiting.pop_front() {
                     Some(batch) => batch,
@@ -429,15 +472,14 @@ impl<'c> Session<'_, 'c> {
 
     /// Has the courier give up what it is at, and waits for it.
     fn recall(&mut self) {
-        let pulse = &self.worker.pulse;
-        pulse.is_recalled.store(true, Ordering::Release);
+        self.worker.pulse.recall(true);
         while self.in_flight.is_some() {
-            self.worker.control.beat(pulse);
+            self.worker.heart.beat();
             if self.collect(TICK, true).is_err() {
                 break;
             }
         }
-        self.worker.pulse.is_recalled.store(false, Ordering::Release);
+        self.worker.pulse.recall(false);
     }
 
     fn report_lag(&mut self) {
@@ -446,7 +488,13 @@ impl<'c> Session<'_, 'c> {
         }
         self.lag_at = Instant::now();
         match self.consumer.lag() {
-            Ok(lag) => self.worker.plan.observer.lag(&lag),
+            Ok(lag) => {
+                for (partition, records) in lag {
+                    if let Some(gauges) = self.gauges.get(&partition) {
+                        gauges.lag(records);
+                    }
+                }
+            }
             Err(trouble) => tracing::debug!(why = %trouble, "the lag is not known"),
         }
     }

@@ -1,0 +1,575 @@
+//! The whole pipeline against librdkafka's embedded broker: everything comes through, and broken brokers, refused
+//! records and stops lose nothing.
+//!
+//! The embedded broker writes no transaction markers, so what was aborted can be read too, and it forgets the offsets of
+//! transactions. Here it is shown that nothing is lost; that nothing is doubled is shown on a real Kafka by `tests/e2e`.
+
+use koine::codec::SchemaIds;
+use koine::http::Health;
+use koine::kafka::Connection;
+use koine::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
+use koine::telemetry::{BuildInfo, Exposition, Metrics};
+use koine::translate::{Header, Outcome, RawRecord, SourceSettings, Translator};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message, OwnedHeaders};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const RAW: &str = "raw.spree";
+const DEAD: &str = "dlq.raw.spree";
+const CANONICAL: [&str; 4] = ["commerce.customer.v1", "commerce.cart.v1", "commerce.order.v1", "commerce.product.v1"];
+const PARTITIONS: i32 = 3;
+const LONG: Duration = Duration::from_secs(30);
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+struct Stage {
+    cluster: Cluster,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+}
+
+/// A raw record as it was sent, and where it came to lie.
+struct Sent {
+    partition: i32,
+    key: String,
+    value: Option<Vec<u8>>,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        // KOINE_LOG=debug shows what the pipeline says.
+        if let Ok(level) = std::env::var("KOINE_LOG") {
+            let _ = koine::telemetry::init(false, &level);
+        }
+        let cluster = MockCluster::new(1).unwrap();
+        for topic in [RAW, DEAD].iter().chain(&CANONICAL) {
+            cluster.create_topic(topic, PARTITIONS, 1).unwrap();
+        }
+        let build = BuildInfo { version: "test", build: "test".to_owned(), librdkafka: "test".to_owned() };
+        Stage {
+            cluster,
+            metrics: Arc::new(Metrics::new(tables(), &build).unwrap()),
+            health: Arc::new(Health::new(Duration::from_secs(300))),
+        }
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.cluster.bootstrap_servers());
+        config
+    }
+
+    fn plan(&self, exactly_once: bool) -> Plan {
+        Plan {
+            connection: Connection {
+                bootstrap_servers: self.cluster.bootstrap_servers(),
+                // The embedded broker does not notice that a member leaves.
+                properties: vec![("session.timeout.ms".to_owned(), "6000".to_owned())],
+            },
+            group: "koine".to_owned(),
+            group_protocol: "classic".to_owned(),
+            topics: vec![RAW.to_owned()],
+            source_of: Box::new(|topic| (topic == RAW).then_some(0)),
+            sources: vec![SourceSettings::default()],
+            any_source: SourceSettings::default(),
+            outputs: Outputs::new(CANONICAL, "dlq.", false),
+            schemas: SchemaIds { customer: 1, cart: 2, order: 3, product: 4 },
+            exactly_once,
+            workers: 1,
+            limits: Limits { records: 50, bytes: 1 << 20, wait: Duration::from_millis(50) },
+            transaction_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(8),
+            dead_letters: Policy {
+                group: "koine".to_owned(),
+                drop_headers: vec!["Authorization".to_owned()],
+                sets: HeaderSets::default(),
+            },
+            accept_loss: false,
+            instance: None,
+            metrics: Arc::clone(&self.metrics),
+            health: Arc::clone(&self.health),
+        }
+    }
+
+    fn start(&self, exactly_once: bool) -> Handle {
+        start(self.plan(exactly_once))
+    }
+
+    /// Sends the fixtures of Spree and some that nobody can read, over and over.
+    fn send(&self, count: usize) -> Vec<Sent> {
+        let producer: BaseProducer = self.client().set("linger.ms", "5").create().unwrap();
+        let bodies = bodies();
+        let mut sent = Vec::new();
+        for nth in 0..count {
+            let value = match nth % 10 {
+                7 => Some(b"{\"name\": ".to_vec()),
+                8 if nth % 20 == 8 => None,
+                8 => Some(Vec::new()),
+                _ => Some(bodies[nth % bodies.len()].clone()),
+            };
+            let one = Sent { partition: nth as i32 % PARTITIONS, key: format!("raw-{nth}"), value };
+            self.send_one(&producer, &one);
+            sent.push(one);
+        }
+        producer.flush(LONG).unwrap();
+        sent
+    }
+
+    fn send_one(&self, producer: &BaseProducer, one: &Sent) {
+        let header = |key, value: &'static [u8]| rdkafka::message::Header { key, value: Some(value) };
+        let headers = OwnedHeaders::new()
+            .insert(header("b", b"1"))
+            .insert(header("a", b""))
+            .insert(header("b", b"\xff"))
+            .insert(rdkafka::message::Header { key: "none", value: None::<&[u8]> })
+            .insert(header("authorization", b"Bearer secret"));
+        let mut record = BaseRecord::to(RAW).partition(one.partition).key(&one.key).timestamp(1_700_000_000_000);
+        record.headers = Some(headers);
+        record.payload = one.value.as_deref();
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+    }
+
+    /// What is committed, over all partitions.
+    fn committed(&self) -> i64 {
+        let consumer: BaseConsumer = self.client().set("group.id", "koine").create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(RAW, 0, PARTITIONS - 1);
+        let committed = consumer.committed_offsets(list, LONG).unwrap();
+        let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
+        committed.elements().iter().map(|one| offset(one.offset())).sum()
+    }
+
+    fn until_committed(&self, count: usize) {
+        let until = Instant::now() + LONG;
+        while self.committed() < count as i64 {
+            assert!(Instant::now() < until, "{} of {count} committed", self.committed());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(self.committed(), count as i64, "the next offset is the number of records, and no more");
+    }
+
+    /// Waits until so many webhooks have been delivered and counted.
+    fn until_done(&self, count: usize) {
+        let until = Instant::now() + LONG;
+        while self.done() < count as f64 {
+            assert!(Instant::now() < until, "{} of {count} done", self.done());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Webhooks that have an outcome.
+    fn done(&self) -> f64 {
+        let page = self.metrics.render(Exposition::Prometheus);
+        let lines = page.lines().filter(|line| line.starts_with("koine_records_total{"));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// Everything that a topic holds.
+    fn read(&self, topic: &str) -> Vec<Read> {
+        let consumer: BaseConsumer =
+            self.client().set("group.id", "reader").set("enable.partition.eof", "true").create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        let (mut all, mut ends) = (Vec::new(), 0);
+        let until = Instant::now() + LONG;
+        while ends < PARTITIONS && Instant::now() < until {
+            match consumer.poll(Duration::from_millis(100)) {
+                None => {}
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
+                Some(Err(error)) => panic!("{error}"),
+                Some(Ok(message)) => all.push(Read::new(&message)),
+            }
+        }
+        assert_eq!(ends, PARTITIONS, "{topic} could not be read to its end");
+        all
+    }
+
+    fn metric(&self, series: &str) -> f64 {
+        let page = self.metrics.render(Exposition::Prometheus);
+        let line = page.lines().find(|line| line.starts_with(series)).unwrap_or_else(|| panic!("no {series}\n{page}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+}
+
+fn start(plan: Plan) -> Handle {
+    Service::start(plan).map_err(|exit| format!("{exit:?}")).unwrap()
+}
+
+fn stop(handle: Handle) {
+    let started = Instant::now();
+    handle.stop();
+    assert_eq!(handle.wait(), Exit::Stopped);
+    assert!(started.elapsed() < Duration::from_secs(10), "a stop took {:?}", started.elapsed());
+}
+
+#[derive(Debug, Clone)]
+struct Read {
+    partition: i32,
+    timestamp: Option<i64>,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Read {
+    fn new(message: &rdkafka::message::BorrowedMessage<'_>) -> Read {
+        let headers = message.headers().map(|headers| {
+            headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
+        });
+        Read {
+            partition: message.partition(),
+            timestamp: message.timestamp().to_millis(),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers: headers.unwrap_or_default(),
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        let found = self.headers.iter().find(|(key, _)| key == name)?;
+        found.1.as_ref().map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+fn bodies() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bodies/spree");
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+fn order() -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bodies/spree/order.completed.json")).unwrap()
+}
+
+/// What must come out: `ce_id` of every event by canonical topic, and `partition/offset` of every dead letter.
+fn expected(sent: &[Sent]) -> (BTreeMap<&'static str, Vec<String>>, Vec<String>, usize) {
+    let mut translator = Translator::new();
+    let mut offsets = [0; PARTITIONS as usize];
+    let (mut events, mut dead, mut ignored) = (BTreeMap::<_, Vec<String>>::new(), Vec::new(), 0);
+    for one in sent {
+        let offset = &mut offsets[one.partition as usize];
+        let headers = [Header { name: "b", value: Some(b"1") }];
+        let raw = RawRecord {
+            topic: RAW,
+            partition: one.partition,
+            offset: *offset,
+            timestamp_ms: Some(1_700_000_000_000),
+            key: Some(one.key.as_bytes()),
+            value: one.value.as_deref(),
+            headers: &headers,
+        };
+        translator.translate(&raw, &SourceSettings::default(), &mut |_, outcome| match outcome {
+            Outcome::Event(event) => {
+                let topic = CANONICAL[event.event.entity.kind() as usize - 1];
+                let id = event.headers.iter().find(|(name, _)| *name == "ce_id").unwrap().1;
+                events.entry(topic).or_default().push(id.to_owned());
+            }
+            Outcome::Ignored(_) => ignored += 1,
+            Outcome::DeadLetter(_) => dead.push(format!("{}/{offset}", one.partition)),
+        });
+        *offset += 1;
+    }
+    events.values_mut().for_each(|ids| ids.sort());
+    dead.sort();
+    (events, dead, ignored)
+}
+
+/// That all of it has come out. `exactly`: and nothing of it twice.
+fn check(stage: &Stage, sent: &[Sent], exactly: bool) {
+    let (events, dead, ignored) = expected(sent);
+    assert!(!events.is_empty() && !dead.is_empty() && ignored > 0, "the samples have one of each kind");
+    let tidy = |mut ids: Vec<String>| {
+        ids.sort();
+        if !exactly {
+            ids.dedup();
+        }
+        ids
+    };
+    let wanted = |ids: &Vec<String>| tidy(ids.clone());
+    for topic in CANONICAL {
+        let read = stage.read(topic).iter().map(|one| one.header("ce_id").unwrap()).collect();
+        assert_eq!(tidy(read), events.get(topic).map(wanted).unwrap_or_default(), "{topic}");
+    }
+    let read = stage.read(DEAD);
+    let place = |one: &Read| {
+        let of = |name| one.header(name).unwrap();
+        format!("{}/{}", of("__dlq.errors.partition"), of("__dlq.errors.offset"))
+    };
+    assert_eq!(tidy(read.iter().map(place).collect()), wanted(&dead), "dead letters");
+    for one in &read {
+        let nth: usize = String::from_utf8(one.key.clone().unwrap()).unwrap()["raw-".len()..].parse().unwrap();
+        assert_eq!(one.value, sent[nth].value, "byte for byte, null and empty among them");
+        assert_eq!(one.partition, sent[nth].partition);
+        assert_eq!(one.timestamp, Some(1_700_000_000_000));
+        let raw: Vec<_> = one.headers.iter().take(4).map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        let want: [(&str, Option<&[u8]>); 4] =
+            [("b", Some(b"1")), ("a", Some(b"")), ("b", Some(b"\xff")), ("none", None)];
+        assert_eq!(raw, want);
+        assert_eq!(one.header("authorization"), None);
+    }
+    if exactly {
+        assert_eq!(stage.done(), sent.len() as f64, "every webhook is counted once");
+    }
+}
+
+#[test]
+fn everything_comes_through() {
+    let stage = Stage::new();
+    let sent = stage.send(600);
+    let handle = stage.start(true);
+    stage.until_done(sent.len());
+    assert_eq!(stage.health.not_ready(), ["schemas are not pinned"]);
+    stop(handle);
+    check(&stage, &sent, true);
+    let order = stage.read(CANONICAL[2]).into_iter().next().unwrap();
+    assert_eq!(order.value.unwrap()[..5], [0, 0, 0, 0, 3], "Confluent's framing");
+    assert_eq!(order.timestamp, Some(1_700_000_000_000), "the raw record's time");
+    assert!(String::from_utf8(order.key.unwrap()).unwrap().starts_with("spree:"));
+}
+
+#[test]
+fn at_least_once_brings_everything_too() {
+    let stage = Stage::new();
+    let sent = stage.send(600);
+    let handle = stage.start(false);
+    stage.until_done(sent.len());
+    stop(handle);
+    stage.until_committed(sent.len());
+    check(&stage, &sent, true);
+}
+
+#[test]
+fn a_second_start_goes_on_where_the_first_stopped() {
+    let stage = Stage::new();
+    let mut sent = stage.send(120);
+    let handle = stage.start(false);
+    stage.until_done(sent.len());
+    stop(handle);
+    stage.until_committed(120);
+    let producer: BaseProducer = stage.client().create().unwrap();
+    let more = Sent { partition: 1, key: "raw-120".to_owned(), value: Some(b"[]".to_vec()) };
+    stage.send_one(&producer, &more);
+    producer.flush(LONG).unwrap();
+    sent.push(more);
+    let handle = stage.start(false);
+    stage.until_done(sent.len());
+    stop(handle);
+    stage.until_committed(121);
+    check(&stage, &sent, true);
+}
+
+/// Starts, breaks the requests of one kind in turn, and looks that nothing is lost.
+fn survives(exactly_once: bool, key: RDKafkaApiKey, errors: &[RDKafkaRespErr]) -> Stage {
+    let stage = Stage::new();
+    // First the records, since their own way in would meet the errors too.
+    let sent = stage.send(200);
+    stage.cluster.request_errors(key, errors);
+    let handle = stage.start(exactly_once);
+    stage.until_done(sent.len());
+    stop(handle);
+    check(&stage, &sent, false);
+    stage
+}
+
+use RDKafkaRespErr::*;
+
+#[test]
+fn retriable_errors_of_the_transaction_are_waited_for() {
+    survives(
+        true,
+        RDKafkaApiKey::EndTxn,
+        &[RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_NOT_COORDINATOR],
+    );
+    survives(true, RDKafkaApiKey::AddOffsetsToTxn, &[RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS]);
+    survives(true, RDKafkaApiKey::InitProducerId, &[RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE]);
+}
+
+#[test]
+fn an_aborted_transaction_is_done_again() {
+    let stage = survives(true, RDKafkaApiKey::TxnOffsetCommit, &[RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION]);
+    assert!(stage.metric("koine_transactions_total{result=\"aborted\"}") >= 1.0);
+    survives(true, RDKafkaApiKey::AddPartitionsToTxn, &[RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED]);
+}
+
+#[test]
+fn a_fenced_producer_is_made_anew() {
+    let stage = survives(true, RDKafkaApiKey::EndTxn, &[RD_KAFKA_RESP_ERR_PRODUCER_FENCED]);
+    assert!(stage.metric("koine_rebuilds_total{reason=\"producer_fenced\"}") >= 1.0);
+}
+
+#[test]
+fn a_fatal_error_of_the_producer_is_survived() {
+    let stage = survives(true, RDKafkaApiKey::EndTxn, &[RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED]);
+    assert!(stage.metric("koine_rebuilds_total{reason=\"producer_fatal\"}") >= 1.0);
+}
+
+#[test]
+fn a_broker_that_refuses_to_store_is_tried_again() {
+    let errors = [RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR];
+    survives(true, RDKafkaApiKey::Produce, &errors);
+    survives(false, RDKafkaApiKey::Produce, &errors);
+}
+
+#[test]
+fn a_record_that_is_too_large_is_a_dead_letter_and_its_siblings_pass() {
+    for exactly_once in [true, false] {
+        let stage = Stage::new();
+        let order = order();
+        let producer: BaseProducer = stage.client().set("linger.ms", "50").create().unwrap();
+        for nth in 0..20 {
+            let one = Sent { partition: 0, key: format!("raw-{nth}"), value: Some(order.clone()) };
+            stage.send_one(&producer, &one);
+        }
+        producer.flush(LONG).unwrap();
+        // The first answer refuses whatever travelled together, the second the first of them that is tried alone.
+        let too_large = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+        stage.cluster.request_errors(RDKafkaApiKey::Produce, &[too_large, too_large]);
+        let handle = stage.start(exactly_once);
+        stage.until_done(20);
+        stop(handle);
+        let dead = stage.read(DEAD);
+        assert_eq!(dead.len(), 1, "{dead:?}");
+        assert_eq!(dead[0].header("koine.error.code").as_deref(), Some("record.too_large"));
+        assert_eq!(dead[0].header("koine.error.class").as_deref(), Some("limit"));
+        assert_eq!(dead[0].header("koine.event.type").as_deref(), Some("order.completed"));
+        assert_eq!(dead[0].value.as_deref(), Some(&*order), "the raw record, byte for byte");
+        assert_eq!(stage.metric("koine_records_total{outcome=\"event\",vendor=\"spree\"}"), 19.0);
+        assert_eq!(stage.metric("koine_dead_letters_total{code=\"record.too_large\",vendor=\"spree\"}"), 1.0);
+    }
+}
+
+#[test]
+fn a_dead_letter_that_is_too_large_leaves_its_value_behind() {
+    let stage = Stage::new();
+    let mut plan = stage.plan(true);
+    // The client's own limit, so that it refuses before anything is sent.
+    plan.connection.properties = vec![("message.max.bytes".to_owned(), "20000".to_owned())];
+    let handle = start(plan);
+    let producer: BaseProducer = stage.client().create().unwrap();
+    let large = [b"{".to_vec(), vec![b' '; 50_000]].concat();
+    stage.send_one(&producer, &Sent { partition: 2, key: "raw-0".to_owned(), value: Some(large.clone()) });
+    stage.send_one(&producer, &Sent { partition: 2, key: "raw-1".to_owned(), value: Some(b"{".to_vec()) });
+    producer.flush(LONG).unwrap();
+    stage.until_done(2);
+    stop(handle);
+    let dead = stage.read(DEAD);
+    assert_eq!(dead.len(), 2);
+    assert_eq!(dead[0].value, None);
+    assert_eq!(dead[0].key.as_deref(), Some(&b"raw-0"[..]));
+    assert_eq!(dead[0].header("koine.value.bytes"), Some(large.len().to_string()));
+    assert_eq!(dead[0].header("koine.value.sha256").map(|hash| hash.len()), Some(64));
+    assert_eq!(dead[0].header("koine.error.code").as_deref(), Some("json.syntax"));
+    assert_eq!(dead[1].value.as_deref(), Some(&b"{"[..]));
+}
+
+#[test]
+fn a_full_queue_is_waited_for() {
+    let stage = Stage::new();
+    let sent = stage.send(600);
+    let mut plan = stage.plan(true);
+    plan.limits.records = 500;
+    plan.connection.properties = vec![("queue.buffering.max.messages".to_owned(), "10".to_owned())];
+    let handle = start(plan);
+    stage.until_done(sent.len());
+    stop(handle);
+    check(&stage, &sent, true);
+}
+
+#[test]
+fn brokers_that_go_away_are_waited_for() {
+    let stage = Stage::new();
+    let mut sent = stage.send(100);
+    let handle = stage.start(true);
+    stage.until_done(sent.len());
+    sent.extend((100..130).map(|nth| Sent {
+        partition: nth % PARTITIONS,
+        key: format!("raw-{nth}"),
+        value: Some(b"{".to_vec()),
+    }));
+    let producer: BaseProducer = stage.client().create().unwrap();
+    for one in sent.iter().skip(100) {
+        stage.send_one(&producer, one);
+    }
+    producer.flush(LONG).unwrap();
+    stage.cluster.broker_down(-1).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!handle.is_finished(), "an outage ends nothing");
+    assert_eq!(stage.health.dead(), Vec::<String>::new(), "nor is it a reason to be restarted");
+    stage.cluster.broker_up(-1).unwrap();
+    stage.until_done(sent.len());
+    stop(handle);
+    check(&stage, &sent, false);
+}
+
+#[test]
+fn a_stop_while_the_brokers_are_away_takes_no_longer_than_the_drain_time() {
+    let stage = Stage::new();
+    let sent = stage.send(100);
+    let handle = stage.start(true);
+    stage.until_done(sent.len());
+    stage.cluster.broker_down(-1).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let started = Instant::now();
+    handle.stop();
+    assert_eq!(handle.wait(), Exit::Stopped);
+    assert!(started.elapsed() < Duration::from_secs(23), "{:?}", started.elapsed());
+}
+
+#[test]
+fn two_workers_share_the_partitions() {
+    let stage = Stage::new();
+    let mut sent = stage.send(300);
+    let mut plan = stage.plan(true);
+    plan.workers = 2;
+    let handle = start(plan);
+    stage.until_done(sent.len());
+    let more = stage.send(300);
+    sent.extend(more.into_iter().enumerate().map(|(nth, one)| Sent { key: format!("raw-{nth}"), ..one }));
+    stage.until_done(sent.len());
+    stop(handle);
+    let (events, dead, _) = expected(&sent);
+    let read: usize = CANONICAL.iter().map(|topic| stage.read(topic).len()).sum();
+    assert!(read >= events.values().map(Vec::len).sum());
+    assert!(stage.read(DEAD).len() >= dead.len());
+}
+
+#[test]
+fn missing_topics_are_waited_for() {
+    let stage = Stage::new();
+    let mut plan = stage.plan(true);
+    plan.outputs = Outputs::new([CANONICAL[0], CANONICAL[1], CANONICAL[2], "commerce.product.v9"], "dlq.", false);
+    let sent = stage.send(30);
+    let handle = start(plan);
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(!handle.is_finished());
+    assert!(stage.health.not_ready().contains(&"no worker".to_owned()));
+    stage.cluster.create_topic("commerce.product.v9", PARTITIONS, 1).unwrap();
+    stage.until_done(sent.len());
+    stop(handle);
+}
+
+#[test]
+fn what_librdkafka_does_not_know_is_said_at_start() {
+    let stage = Stage::new();
+    let mut plan = stage.plan(true);
+    plan.connection.properties = vec![("linger.mss".to_owned(), "5".to_owned())];
+    let Err(Exit::Misconfigured(why)) = Service::start(plan) else { panic!("started") };
+    assert!(why.contains("linger.mss"), "{why}");
+    let mut plan = stage.plan(true);
+    plan.group_protocol = "consumer".to_owned();
+    assert!(matches!(Service::start(plan), Err(Exit::Misconfigured(_))));
+}
