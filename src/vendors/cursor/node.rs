@@ -443,27 +443,37 @@ impl<'a> Node<'a> {
     pub fn form(
         self,
         keys: impl Keys,
-        convert: impl FnOnce(&str) -> Option<Text<'static>>,
+        convert: impl FnOnce(&str) -> Option<Text<'_>>,
     ) -> Result<Option<Text<'a>>, Reject> {
         self.read(keys, |node| {
             let was_marked = node.is_marked();
             let Some(text) = node.read_text()? else { return Ok(None) };
-            let converted = convert(&text);
+            let converted = match convert(&text) {
+                // Nearly always the text was right as it stood.
+                Some(Text::Borrowed(same)) if same == text => return Ok(Some(text)),
+                Some(other) => Some(Text::Owned(other.into_owned())),
+                None => None,
+            };
             if converted.is_none() && !text.is_empty() && !was_marked {
                 node.unmark();
             }
-            // Nearly always the text was right as it stood and can be borrowed.
-            Ok(converted.map(|converted| if converted == text { text } else { converted }))
+            Ok(converted)
         })
     }
 
     /// Refuses a second currency where the model has a place for one only. `wanted` is the record's.
     pub fn same_currency(self, keys: impl Keys, wanted: Option<&str>) -> Result<(), Reject> {
         self.read(keys, |node| {
+            let was_marked = node.is_marked();
             let currency = node.read_text()?.filter(|text| !text.is_empty());
             match (currency, wanted) {
                 (Some(currency), Some(wanted)) if !currency.eq_ignore_ascii_case(wanted) => {
                     Err(node.refuse(Code::MoneyMixedCurrency))
+                }
+                // There is nothing that it repeats, so it is kept.
+                (Some(_), None) if !was_marked => {
+                    node.unmark();
+                    Ok(Some(()))
                 }
                 _ => Ok(Some(())),
             }
@@ -612,6 +622,17 @@ impl<'a> Node<'a> {
         let written = self.doc.write_json(self.slot(), "", &mut out);
         self.mark_all();
         written.then_some(out)
+    }
+
+    /// The text under a key, without reading it: for whoever only wants to know what kind of body this is.
+    pub fn peek(self, key: &'static str) -> Option<Text<'a>> {
+        let node = self.value(key).ok().filter(|node| node.is_text())?;
+        let was_marked = node.is_marked();
+        let text = node.read_text().ok().flatten();
+        if !was_marked {
+            node.unmark();
+        }
+        text
     }
 
     /// The text of a scalar: of a string its text, of a number or boolean its JSON text; nothing if it is null.

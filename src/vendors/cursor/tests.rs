@@ -277,6 +277,27 @@ fn an_alias_reads_the_first_that_is_there_and_leaves_the_others() {
     assert_eq!(left, [("/new".to_owned(), "\"2\"".to_owned())]);
 }
 
+#[test]
+fn to_look_at_a_text_is_not_to_read_it() {
+    let left = left_over(r#"{"name":"a.b","n":1,"read":"x"}"#, &nothing(), |root| {
+        assert_eq!(root.peek("name").as_deref(), Some("a.b"));
+        assert_eq!((root.peek("n"), root.peek("gone")), (None, None));
+        root.text("read").unwrap();
+        assert_eq!(root.peek("read").as_deref(), Some("x"));
+    });
+    assert_eq!(left, [("/name".to_owned(), "\"a.b\"".to_owned()), ("/n".to_owned(), "1".to_owned())]);
+}
+
+#[test]
+fn a_currency_without_one_to_compare_with_is_kept() {
+    let left = left_over(r#"{"a":"USD","b":"usd","c":"EUR"}"#, &nothing(), |root| {
+        root.same_currency("a", None).unwrap();
+        root.same_currency("b", Some("USD")).unwrap();
+        assert_eq!(root.same_currency("c", Some("USD")).unwrap_err().code, Code::MoneyMixedCurrency);
+    });
+    assert_eq!(left, [("/a".to_owned(), "\"USD\"".to_owned())]);
+}
+
 /// The leaves of a body are those that were read plus those that are left over, for many shapes and many choices of
 /// what to read: nothing else, nothing twice.
 #[test]
