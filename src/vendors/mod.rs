@@ -171,13 +171,14 @@ pub fn present(node: Node<'_>, said: &[(&'static str, &'static str)]) -> Cow<'st
     Cow::Owned(paths)
 }
 
-/// Adds an attribute under `name`, unless its name is that of a secret or is taken. The value is text as it stands, or
-/// the JSON text of anything else. What is not added stays unread, or is passed over as a secret.
+/// Adds an attribute under `name`, unless its name is taken, or a rule drops what has such a name, or the value is a
+/// JSON text with a secret in it. The value is text as it stands, or the JSON text of anything else. What is not added
+/// stays unread, or is passed over as dropped.
 pub fn add_attribute<'a>(attributes: &mut Attributes<'a>, name: Text<'a>, value: Node<'a>) -> Result<(), Reject> {
     if value.is_nowhere() || attributes.get(&name).is_some() {
         return Ok(());
     }
-    if cursor::is_secret_name(&name) {
+    if value.is_dropped_as(&name) || value.hides_secret() {
         value.skip();
         return Ok(());
     }
@@ -193,14 +194,66 @@ pub fn add_attribute<'a>(attributes: &mut Attributes<'a>, name: Text<'a>, value:
     Ok(())
 }
 
-/// The envelope's event type where only the body can say it.
+/// The envelope's event type: the body's, which what stands beside it may not contradict, else what stands beside it.
 pub fn event_type<'a>(unit: &Unit<'a>, key: &'static str) -> Result<(Text<'a>, Node<'a>), Reject> {
     let at = unit.body.value(key)?;
     match unit.body.text(key)?.filter(|name| !name.is_empty()) {
+        Some(name) if unit.event_type.is_some_and(|other| other != name) => Err(at.refuse(Code::EnvelopeConflict)),
         Some(name) => Ok((name, at)),
         None => match unit.event_type {
             Some(name) => Ok((Text::Borrowed(name), unit.body)),
             None => Err(unit.body.missing(key, Code::EnvelopeMissing)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cursor::{Doc, Tape};
+    use super::*;
+
+    fn with_root<T>(body: &str, rules: &Rules, f: impl FnOnce(Node<'_>) -> T) -> T {
+        let mut tape = Tape::default();
+        let text = tape.read(body.as_bytes(), 128).expect("JSON");
+        f(Doc::new(&tape, text, rules, None).root())
+    }
+
+    #[test]
+    fn an_attribute_is_no_way_round_the_rules() {
+        const OWN: &[Rule] = &[Rule::new("handle", Why::Secret), Rule::new("passport", Why::Privacy)];
+        let body = r#"{"size": "M", "fit": {"slim": true, "token": "SESAME"}, "note": "{plain}", "display_size": "Medium",
+            "erp.api_key": "SESAME", "external_data": "SESAME", "handle": "SESAME", "passport": "SESAME",
+            "packed": "[{\"login\": {\"password\": \"SESAME\"}}]", "nothing": null}"#;
+        let rules = Rules::new(&[SECRETS, OWN, &[Rule::new("display_*", Why::Derived)]]);
+        with_root(body, &rules, |root| {
+            let mut attributes = Attributes::default();
+            for (name, value) in root.entries().expect("an object") {
+                add_attribute(&mut attributes, Text::Borrowed(name), value).expect("an attribute");
+            }
+            let kept: Vec<_> = attributes.iter().collect();
+            assert_eq!(
+                kept,
+                [("size", "M"), ("fit", r#"{"slim":true}"#), ("note", "{plain}"), ("display_size", "Medium")]
+            );
+            let mut left_over = crate::canonical::ExtensionsBuffer::default();
+            root.leftovers(&mut String::new(), &mut left_over);
+            assert_eq!(left_over.view().iter().count(), 0);
+        });
+    }
+
+    #[test]
+    fn what_stands_beside_a_body_may_not_name_another_event() {
+        let rules = Rules::new(&[]);
+        let name = |body: &str, beside: Option<&str>| {
+            with_root(body, &rules, |body| {
+                let unit = Unit { body, path: None, event_type: beside };
+                event_type(&unit, "name").map(|(name, _)| name.into_owned()).map_err(|reject| reject.code)
+            })
+        };
+        assert_eq!(name(r#"{"name": "a.b"}"#, None), Ok("a.b".to_owned()));
+        assert_eq!(name(r#"{"name": "a.b"}"#, Some("a.b")), Ok("a.b".to_owned()));
+        assert_eq!(name(r#"{"name": "a.b"}"#, Some("a.c")), Err(Code::EnvelopeConflict));
+        assert_eq!(name(r#"{"name": ""}"#, Some("a.c")), Ok("a.c".to_owned()));
+        assert_eq!(name("{}", None), Err(Code::EnvelopeMissing));
     }
 }
