@@ -9,6 +9,8 @@ pub mod bspk;
 pub mod composer;
 pub mod cursor;
 pub mod spree;
+#[cfg(test)]
+mod testing;
 
 use crate::canonical::{Action, Attributes, Component, Coverage, Entity, Micros, Text};
 use crate::reject::{Code, Reject};
