@@ -313,6 +313,10 @@ impl<'a> Node<'a> {
         !self.is_nowhere() && self.slot().kind.is_text()
     }
 
+    pub fn is_boolean(self) -> bool {
+        !self.is_nowhere() && matches!(self.slot().kind, Kind::True | Kind::False)
+    }
+
     /// The value under a key, whatever it is; nowhere if it is absent or null.
     #[inline(always)]
     pub fn value(self, keys: impl Keys) -> Result<Node<'a>, Reject> {
