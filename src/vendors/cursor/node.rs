@@ -35,6 +35,9 @@ pub struct Node<'a> {
 
 const NOWHERE: u32 = u32::MAX;
 
+/// How many keys ahead [`Node::echoes`] looks for the one that is repeated.
+const ECHO_WINDOW: usize = 16;
+
 /// Only the place: a payload's values do not get into messages by way of `{:?}`.
 impl std::fmt::Debug for Node<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -497,6 +500,47 @@ impl<'a> Node<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Passes over every leaf below this node that only repeats, at the same place and with the same text, a leaf below
+    /// `original` that was read. What differs stays unread, so that it is kept, and so does what was not read there.
+    pub fn echoes(self, original: Node<'a>) {
+        if self.is_nowhere() || original.is_nowhere() || self.slot().kind != original.slot().kind {
+            return;
+        }
+        let (echo, source) = (self.slot(), original.slot());
+        let child = |nth: u32| Node { doc: self.doc, index: echo.at + nth };
+        match echo.kind {
+            Kind::Null => {}
+            Kind::Object => {
+                let sources = &original.doc.slots[source.at as usize..][..source.len as usize];
+                let mut next = 0;
+                for nth in 0..echo.len {
+                    // Who prints a thing twice prints its keys in one order. Looking farther would cost the square of
+                    // what a body may hold.
+                    let slot = child(nth).slot();
+                    let key = self.doc.key(slot);
+                    let ahead = sources[next..].iter().take(ECHO_WINDOW);
+                    let found = ahead.enumerate().find(|(_, it)| it.tag == slot.tag && original.doc.key(it) == key);
+                    if let Some((skipped, _)) = found {
+                        let twin = source.at + (next + skipped) as u32;
+                        child(nth).echoes(Node { doc: original.doc, index: twin });
+                        next += skipped + 1;
+                    }
+                }
+            }
+            Kind::Array => {
+                for nth in 0..echo.len.min(source.len) {
+                    child(nth).echoes(Node { doc: original.doc, index: source.at + nth });
+                }
+            }
+            _ => {
+                let is_word = matches!(echo.kind, Kind::True | Kind::False);
+                if original.is_marked() && (is_word || self.doc.text(echo) == original.doc.text(source)) {
+                    self.mark();
+                }
+            }
+        }
     }
 
     #[inline(always)]

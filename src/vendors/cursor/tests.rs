@@ -268,6 +268,54 @@ fn what_is_turned_or_cut_is_kept_as_it_was() {
     assert_eq!(left, expected.map(|(p, j)| (p.to_owned(), j.to_owned())));
 }
 
+/// An echo is passed over where it repeats what was read; the rest of it is kept.
+#[test]
+fn an_echo_is_what_repeats_what_was_read() {
+    let body = r#"{
+        "a": {"id":"1","price":2.50,"on":true,"unread":"u","sku":{"code":"c"},"tags":["x","y"],"gone":1},
+        "b": {"new":0,"id":"1","price":2.5,"on":true,"unread":"u","sku":{"code":"c"},"tags":["x","z","y"],"on2":true}
+    }"#;
+    let left = left_over(body, &nothing(), |root| {
+        let a = root.child("a").unwrap();
+        a.text("id").unwrap();
+        a.money("price").unwrap();
+        a.boolean("on").unwrap();
+        a.child("sku").unwrap().text("code").unwrap();
+        a.texts("tags").unwrap();
+        root.child("b").unwrap().echoes(a);
+        root.child("c").unwrap().echoes(a);
+        a.echoes(root.child("c").unwrap());
+    });
+    let left: Vec<(&str, &str)> = left.iter().map(|(at, json)| (&**at, &**json)).collect();
+    let kept = [
+        ("/a/unread", "\"u\""),
+        ("/a/gone", "1"),
+        ("/b/new", "0"),
+        // The same number, in another text.
+        ("/b/price", "2.5"),
+        // Nobody read it the first time.
+        ("/b/unread", "\"u\""),
+        ("/b/tags/1", "\"z\""),
+        ("/b/tags/2", "\"y\""),
+        ("/b/on2", "true"),
+    ];
+    assert_eq!(left, kept);
+}
+
+/// Two wide objects whose keys stand in opposite order cost no more than their width: what is far is kept, not sought.
+#[test]
+fn an_echo_is_not_sought_far() {
+    let keys =
+        |order: &mut dyn Iterator<Item = usize>| order.map(|n| format!("\"k{n}\":{n}")).collect::<Vec<_>>().join(",");
+    let (there, back) = (keys(&mut (0..50_000)), keys(&mut (0..50_000).rev()));
+    let left = left_over(&format!("{{\"a\":{{{there}}},\"b\":{{{back}}}}}"), &nothing(), |root| {
+        let a = root.child("a").unwrap();
+        a.entries().unwrap().for_each(|(_, value)| drop(value.read_text().unwrap()));
+        root.child("b").unwrap().echoes(a);
+    });
+    assert!(left.len() > 49_000, "{}", left.len());
+}
+
 #[test]
 fn an_alias_reads_the_first_that_is_there_and_leaves_the_others() {
     let left = left_over(r#"{"new":"2","old":"1"}"#, &nothing(), |root| {
