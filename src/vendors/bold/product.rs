@@ -168,11 +168,13 @@ fn variant<'a>(variant: Node<'a>, options: &[ProductOption<'a>]) -> Result<Varia
 
 fn chosen_option<'a>(value: Node<'a>, options: &[ProductOption<'a>]) -> Result<ChosenOption<'a>, Reject> {
     // The option is named by its id; one that the product does not list stays unread.
-    let name_of = |id: &str| {
-        let option = options.iter().find(|option| option.id.as_deref() == Some(id))?;
-        option.name.as_deref().map(|name| Text::Owned(name.to_owned()))
-    };
-    Ok(ChosenOption { name: value.form("platform_option_id", name_of)?, value: value.text("name")?, label: None })
+    let id = value.peek("platform_option_id");
+    let option = options.iter().find(|option| id.is_some() && option.id == id);
+    let name = option.and_then(|option| option.name.clone());
+    if name.is_some() {
+        value.id("platform_option_id")?;
+    }
+    Ok(ChosenOption { name, value: value.text("name")?, label: None })
 }
 
 /// In the shop's own currency, which no webhook names.

@@ -31,7 +31,7 @@ impl<'a> Profile<'a> {
     pub fn form(
         self,
         key: &'static str,
-        convert: impl FnOnce(&str) -> Option<Text<'static>>,
+        convert: impl FnOnce(&str) -> Option<Text<'_>>,
     ) -> Result<Option<Text<'a>>, Reject> {
         let attribute = self.find(key)?;
         if !attribute.value("value")?.is_text() {

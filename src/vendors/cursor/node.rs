@@ -672,9 +672,12 @@ impl<'a> Node<'a> {
         written.then_some(out)
     }
 
-    /// The text under a key, without reading it: for whoever only wants to know what kind of body this is.
+    /// The text or number under a key, without reading it: to know what kind of body this is, or what an id stands for.
     pub fn peek(self, key: &'static str) -> Option<Text<'a>> {
-        let node = self.value(key).ok().filter(|node| node.is_text())?;
+        let is_scalar = |node: &Node<'_>| {
+            !node.is_nowhere() && matches!(node.slot().kind, Kind::Plain | Kind::Escaped | Kind::Number)
+        };
+        let node = self.value(key).ok().filter(is_scalar)?;
         let was_marked = node.is_marked();
         let text = node.read_text().ok().flatten();
         if !was_marked {
