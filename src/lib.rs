@@ -8,6 +8,8 @@ pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod http;
+pub mod kafka;
+pub mod pipeline;
 pub mod registry;
 pub mod reject;
 pub mod schemas;

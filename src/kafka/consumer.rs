@@ -1,0 +1,566 @@
+//! The consumer of a worker: rebalances, where partitions start, and a guard against records handed out twice.
+//!
+//! It is polled by one thread only. Rebalances are answered by us, not by the wrapper: a partition starts where the
+//! group committed, a new group at the earliest record, and a partition whose place is gone does not start at all.
+
+use super::assignment::{self, Assigned, Gone, Seen, Start};
+use super::record::Record;
+use super::settings::ConsumerSettings;
+use super::trouble::{self, Trouble};
+use super::{Offsets, TopicPartition};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::message::Message as _;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long one question to the brokers may take.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long to wait before a question is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A log that ends before the committed offset is believed after so many answers: a new leader may be behind for a
+/// moment.
+const ANSWERS_BELIEVED: u32 = 5;
+
+/// What a poll brought.
+pub enum Polled<'c> {
+    Nothing,
+    Record(Record<'c>),
+    /// A record that was handed out before in this assignment, or whose partition is not ours. It is not to be done.
+    Again(TopicPartition),
+    /// These are ours from now on.
+    Assigned(Vec<TopicPartition>),
+    /// These stand still: what the group committed no longer exists.
+    Stalled(Vec<Gone>),
+    /// These are to go. They are still ours: finish with them, then call [`Consumer::let_go`].
+    Revoking(Vec<TopicPartition>),
+    /// These are no longer ours. What was not committed is somebody else's to do.
+    Lost(Vec<TopicPartition>),
+    Trouble(Trouble),
+}
+
+/// That we are a member of the group, in one generation. What is committed in its name is refused once it is over.
+pub struct Membership(ConsumerGroupMetadata);
+
+impl Membership {
+    pub(super) fn metadata(&self) -> &ConsumerGroupMetadata {
+        &self.0
+    }
+}
+
+/// A rebalance that librdkafka has told of and we have not answered.
+enum Rebalance {
+    Assign(Vec<TopicPartition>),
+    Revoke { partitions: Vec<TopicPartition>, is_lost: bool },
+    Failed(String),
+}
+
+#[derive(Default)]
+struct Context {
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    /// Nobody polls any more but the closing itself, so rebalances are answered where they are heard.
+    is_closing: AtomicBool,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        log(level, fac, message);
+    }
+
+    // The default prints them, and errors if they are cut off (librdkafka 5390).
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "consumer");
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        if self.is_closing.load(Ordering::Acquire) {
+            let answer = match what {
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => give(consumer, &TopicPartitionList::new()),
+                _ => take(consumer, list),
+            };
+            if let Err(error) = answer {
+                tracing::debug!(%error, "a rebalance during the close");
+            }
+            return;
+        }
+        let partitions = partitions_of(list);
+        let event = match what {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assign(partitions),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
+                Rebalance::Revoke { partitions, is_lost: consumer.assignment_lost() }
+            }
+            other => Rebalance::Failed(KafkaError::Rebalance(other.into()).to_string()),
+        };
+        if let Ok(mut rebalances) = self.rebalances.lock() {
+            rebalances.push_back(event);
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::warn!(%error, "offsets were not committed; the next commit covers them");
+        }
+    }
+}
+
+/// librdkafka's own log lines.
+pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+            tracing::error!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(target: "librdkafka", facility, "{message}"),
+        RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
+    }
+}
+
+/// A member of the consumer group.
+pub struct Consumer {
+    base: BaseConsumer<Context>,
+    state: RefCell<State>,
+    accept_loss: bool,
+}
+
+#[derive(Default)]
+struct State {
+    assigned: Assigned,
+    /// Ours by the group's word, and not started: the brokers have not yet said where.
+    waiting: Vec<TopicPartition>,
+    /// When to ask again.
+    ask_at: Option<Instant>,
+    /// Where those that wait were before they were stopped, if that is better known than by what was committed.
+    positions: HashMap<TopicPartition, i64>,
+    /// How often a partition's log has ended before the committed offset.
+    doubts: HashMap<TopicPartition, u32>,
+    revoking: Vec<TopicPartition>,
+    has_joined: bool,
+    /// Nothing is to be read for now.
+    is_held: bool,
+    /// Told after what came before them.
+    news: VecDeque<News>,
+}
+
+enum News {
+    Assigned(Vec<TopicPartition>),
+    Stalled(Vec<Gone>),
+}
+
+impl Consumer {
+    /// Makes a consumer and subscribes it.
+    pub fn open(settings: &ConsumerSettings) -> Result<Consumer, Trouble> {
+        let fatal = |error: KafkaError| Trouble::Fatal(error.to_string());
+        let base: BaseConsumer<Context> = settings.config().create_with_context(Context::default()).map_err(fatal)?;
+        let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
+        base.subscribe(&topics).map_err(fatal)?;
+        Ok(Consumer { base, state: RefCell::default(), accept_loss: settings.accept_loss })
+    }
+
+    /// Reads the next record, or takes part in a rebalance. Records may be held while this is called again.
+    pub fn poll(&self, timeout: Duration) -> Polled<'_> {
+        if let Some(polled) = self.settle() {
+            return polled;
+        }
+        match self.base.poll(timeout) {
+            Some(Ok(message)) => {
+                let mut state = self.state.borrow_mut();
+                match state.assigned.see(message.topic(), message.partition(), message.offset()) {
+                    Seen::New(_) => Polled::Record(Record::new(message)),
+                    Seen::Again(partition) => Polled::Again(partition.clone()),
+                    Seen::Foreign => Polled::Again(TopicPartition::new(message.topic(), message.partition())),
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => Polled::Nothing,
+            Some(Err(error)) if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) => {
+                // A partition's next record no longer exists. librdkafka does not say which partition it was and has
+                // stopped reading it, so all of them are looked at and started again.
+                tracing::warn!(%error, "a partition's place is gone; checking all of them");
+                match self.start_anew(false) {
+                    Ok(()) => Polled::Nothing,
+                    Err(trouble) => Polled::Trouble(trouble),
+                }
+            }
+            Some(Err(error)) => Polled::Trouble(trouble::of_consumer(&error)),
+            None => self.settle().unwrap_or(Polled::Nothing),
+        }
+    }
+
+    /// Answers what has been heard of rebalances.
+    fn settle(&self) -> Option<Polled<'_>> {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        if !state.revoking.is_empty() {
+            // The caller has finished with them, or has forgotten them.
+            if let Err(trouble) = self.take_back(state) {
+                return Some(Polled::Trouble(trouble));
+            }
+        }
+        let is_due = state.ask_at.is_none_or(|at| Instant::now() >= at);
+        if !state.waiting.is_empty() && is_due {
+            if let Err(trouble) = self.place(state) {
+                state.ask_at = Some(Instant::now() + PAUSE);
+                return Some(Polled::Trouble(trouble));
+            }
+        }
+        match state.news.pop_front() {
+            Some(News::Assigned(partitions)) => return Some(Polled::Assigned(partitions)),
+            Some(News::Stalled(gone)) => return Some(Polled::Stalled(gone)),
+            None => {}
+        }
+        let event = self.base.context().rebalances.lock().ok()?.pop_front()?;
+        Some(match event {
+            Rebalance::Assign(partitions) => {
+                state.waiting.extend(partitions);
+                state.has_joined = true;
+                state.ask_at = None;
+                match self.place(state) {
+                    Ok(()) => match state.news.pop_front() {
+                        Some(News::Assigned(partitions)) => Polled::Assigned(partitions),
+                        Some(News::Stalled(gone)) => Polled::Stalled(gone),
+                        None => Polled::Nothing,
+                    },
+                    Err(trouble) => {
+                        state.ask_at = Some(Instant::now() + PAUSE);
+                        Polled::Trouble(trouble)
+                    }
+                }
+            }
+            Rebalance::Revoke { partitions, is_lost: false } => {
+                state.revoking.clone_from(&partitions);
+                Polled::Revoking(partitions)
+            }
+            Rebalance::Revoke { partitions, is_lost: true } => {
+                state.has_joined = false;
+                state.revoking.clone_from(&partitions);
+                match self.take_back(state) {
+                    Ok(()) => Polled::Lost(partitions),
+                    Err(trouble) => Polled::Trouble(trouble),
+                }
+            }
+            Rebalance::Failed(why) => Polled::Trouble(Trouble::Retriable(why)),
+        })
+    }
+
+    /// Gives back the partitions that [`Polled::Revoking`] spoke of.
+    pub fn let_go(&self) -> Result<(), Trouble> {
+        let mut state = self.state.borrow_mut();
+        self.take_back(&mut state)
+    }
+
+    fn take_back(&self, state: &mut State) -> Result<(), Trouble> {
+        let going = std::mem::take(&mut state.revoking);
+        state.waiting.retain(|partition| !going.contains(partition));
+        let mut list = TopicPartitionList::new();
+        for partition in &going {
+            state.doubts.remove(partition);
+            state.positions.remove(partition);
+            // One that never started is not known to librdkafka, which would refuse the whole list for it.
+            if state.assigned.remove(partition) {
+                list.add_partition(&partition.topic, partition.partition);
+            }
+        }
+        if going.is_empty() {
+            return Ok(());
+        }
+        take(&self.base, &list).map_err(|error| Trouble::Fatal(error.to_string()))
+    }
+
+    /// Starts the partitions that wait, each where it belongs.
+    fn place(&self, state: &mut State) -> Result<(), Trouble> {
+        let waiting = state.waiting.clone();
+        let places = self.places(&waiting, &state.positions)?;
+        let mut list = TopicPartitionList::new();
+        let mut gone = Vec::new();
+        let mut doubtful = Vec::new();
+        for place in &places {
+            let partition = &place.partition;
+            let start = assignment::start(place.from, place.low, place.high);
+            let side = match start {
+                Start::At(offset) => {
+                    state.doubts.remove(partition);
+                    add(&mut list, partition, Offset::Offset(offset))?;
+                    state.assigned.add(partition.clone(), offset, false);
+                    continue;
+                }
+                Start::Gone(side) => side,
+            };
+            if side == assignment::Side::Above {
+                let doubts = state.doubts.entry(partition.clone()).or_default();
+                *doubts += 1;
+                if *doubts < ANSWERS_BELIEVED {
+                    doubtful.push(partition.clone());
+                    continue;
+                }
+            }
+            let one = Gone {
+                partition: partition.clone(),
+                committed: place.from.unwrap_or(place.low),
+                low: place.low,
+                high: place.high,
+                side,
+            };
+            if self.accept_loss {
+                tracing::warn!(
+                    %partition, count = one.count(), "going on at the earliest record there is: the loss is accepted"
+                );
+                add(&mut list, partition, Offset::Offset(place.low))?;
+                state.assigned.add(partition.clone(), place.low, false);
+            } else {
+                // It belongs to us, and stands still: at its end and paused, so that nothing of it is ever read.
+                add(&mut list, partition, Offset::End)?;
+                state.assigned.add(partition.clone(), i64::MAX, true);
+                gone.push(one);
+            }
+        }
+        give(&self.base, &self.whole(state, list)?).map_err(|error| Trouble::Fatal(error.to_string()))?;
+        self.pause_what_must(state)?;
+        let placed: Vec<_> = waiting.into_iter().filter(|one| !doubtful.contains(one)).collect();
+        for partition in &placed {
+            state.positions.remove(partition);
+        }
+        state.ask_at = (!doubtful.is_empty()).then(|| Instant::now() + PAUSE);
+        state.waiting = doubtful;
+        state.news.push_back(News::Assigned(placed));
+        if !gone.is_empty() {
+            state.news.push_back(News::Stalled(gone));
+        }
+        Ok(())
+    }
+
+    /// The list to assign: what is new, or (in the eager protocol) all there is.
+    fn whole(&self, state: &State, mut list: TopicPartitionList) -> Result<TopicPartitionList, Trouble> {
+        if is_cooperative(&self.base) {
+            return Ok(list);
+        }
+        for (partition, next) in state.assigned.flowing() {
+            if list.find_partition(&partition.topic, partition.partition).is_none() {
+                add(&mut list, partition, Offset::Offset(next))?;
+            }
+        }
+        for partition in state.assigned.stalled() {
+            if list.find_partition(&partition.topic, partition.partition).is_none() {
+                add(&mut list, partition, Offset::End)?;
+            }
+        }
+        Ok(list)
+    }
+
+    /// What the brokers know of these partitions.
+    fn places(
+        &self,
+        partitions: &[TopicPartition],
+        positions: &HashMap<TopicPartition, i64>,
+    ) -> Result<Vec<Place>, Trouble> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let retriable = |error: KafkaError| Trouble::Retriable(error.to_string());
+        let list = |offset| {
+            let mut list = TopicPartitionList::with_capacity(partitions.len());
+            for partition in partitions {
+                add(&mut list, partition, offset)?;
+            }
+            Ok::<_, Trouble>(list)
+        };
+        let committed = self.base.committed_offsets(list(Offset::Invalid)?, ANSWER).map_err(retriable)?;
+        let low = self.base.offsets_for_times(list(Offset::Beginning)?, ANSWER).map_err(retriable)?;
+        let high = self.base.offsets_for_times(list(Offset::End)?, ANSWER).map_err(retriable)?;
+        let mut places = Vec::with_capacity(partitions.len());
+        for partition in partitions {
+            let from = match positions.get(partition).copied() {
+                Some(position) => Some(position),
+                None => offset_in(&committed, partition)?,
+            };
+            let missing = || Trouble::Retriable(format!("no broker knows the offsets of {partition}"));
+            let low = offset_in(&low, partition)?.ok_or_else(missing)?;
+            let high = offset_in(&high, partition)?.ok_or_else(missing)?;
+            places.push(Place { partition: partition.clone(), from, low, high });
+        }
+        Ok(places)
+    }
+
+    /// Forgets where the partitions are and starts them again where the group committed. For when nobody knows what
+    /// became of a commit.
+    pub fn restart(&self) -> Result<(), Trouble> {
+        self.start_anew(true)
+    }
+
+    fn start_anew(&self, from_committed: bool) -> Result<(), Trouble> {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        let flowing: HashMap<TopicPartition, i64> =
+            state.assigned.flowing().map(|(partition, next)| (partition.clone(), next)).collect();
+        let all: Vec<TopicPartition> = match from_committed {
+            true => state.assigned.all().cloned().collect(),
+            // Those that stand still have been judged.
+            false => flowing.keys().cloned().collect(),
+        };
+        let mut list = TopicPartitionList::new();
+        for partition in &all {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        take(&self.base, &list).map_err(|error| Trouble::Fatal(error.to_string()))?;
+        for partition in &all {
+            state.assigned.remove(partition);
+        }
+        state.waiting.extend(all);
+        match from_committed {
+            true => state.positions.clear(),
+            false => state.positions.extend(flowing),
+        }
+        let placed = self.place(state);
+        if placed.is_err() {
+            state.ask_at = Some(Instant::now() + PAUSE);
+        }
+        placed
+    }
+
+    /// Stops reading, for as long as what was read cannot be delivered; [`Self::poll`] goes on taking part in
+    /// rebalances.
+    pub fn hold(&self) -> Result<(), Trouble> {
+        let mut state = self.state.borrow_mut();
+        if state.is_held {
+            return Ok(());
+        }
+        state.is_held = true;
+        self.pause_what_must(&state)
+    }
+
+    /// Goes on reading.
+    pub fn release(&self) -> Result<(), Trouble> {
+        let mut state = self.state.borrow_mut();
+        if !state.is_held {
+            return Ok(());
+        }
+        state.is_held = false;
+        let mut list = TopicPartitionList::new();
+        for (partition, _) in state.assigned.flowing() {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        self.base.resume(&list).map_err(|error| Trouble::Fatal(error.to_string()))
+    }
+
+    fn pause_what_must(&self, state: &State) -> Result<(), Trouble> {
+        let mut list = TopicPartitionList::new();
+        for partition in state.assigned.stalled() {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        if state.is_held {
+            for (partition, _) in state.assigned.flowing() {
+                list.add_partition(&partition.topic, partition.partition);
+            }
+        }
+        if list.count() == 0 {
+            return Ok(());
+        }
+        self.base.pause(&list).map_err(|error| Trouble::Fatal(error.to_string()))
+    }
+
+    /// Our membership as it is now. Ask for every commit: a rebalance ends it.
+    pub fn membership(&self) -> Option<Membership> {
+        self.base.group_metadata().map(Membership)
+    }
+
+    /// Whether the group has given us a place, if only one without partitions.
+    pub fn has_joined(&self) -> bool {
+        self.state.borrow().has_joined
+    }
+
+    /// Commits without a transaction.
+    pub fn commit(&self, offsets: &Offsets, and_wait: bool) -> Result<(), Trouble> {
+        let list = offset_list(offsets).map_err(|error| Trouble::Fatal(error.to_string()))?;
+        let mode = if and_wait { CommitMode::Sync } else { CommitMode::Async };
+        self.base.commit(&list, mode).map_err(|error| trouble::of_consumer(&error))
+    }
+
+    /// For each partition that is read: how many records are still to come. Asks the brokers.
+    pub fn lag(&self) -> Result<Vec<(TopicPartition, i64)>, Trouble> {
+        let next: Vec<(TopicPartition, i64)> = {
+            let state = self.state.borrow();
+            state.assigned.flowing().map(|(partition, next)| (partition.clone(), next)).collect()
+        };
+        if next.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut list = TopicPartitionList::with_capacity(next.len());
+        for (partition, _) in &next {
+            add(&mut list, partition, Offset::End)?;
+        }
+        let ends = self.base.offsets_for_times(list, Duration::from_secs(2));
+        let ends = ends.map_err(|error| Trouble::Retriable(error.to_string()))?;
+        let lag = |(partition, next): (TopicPartition, i64)| {
+            let end = offset_in(&ends, &partition).ok().flatten()?;
+            Some((partition, (end - next).max(0)))
+        };
+        Ok(next.into_iter().filter_map(lag).collect())
+    }
+
+    /// Leaves the group. librdkafka can hang in there, so it does it on a thread of its own, which is left behind when
+    /// the time is up. Whether it was done in time.
+    pub fn close(self, within: Duration) -> bool {
+        self.base.context().is_closing.store(true, Ordering::Release);
+        let (done, is_done) = std::sync::mpsc::channel();
+        let closing = std::thread::Builder::new().name("koine-close".to_owned()).spawn(move || {
+            drop(self);
+            done.send(())
+        });
+        closing.is_ok() && is_done.recv_timeout(within).is_ok()
+    }
+}
+
+/// What the brokers know of a partition.
+struct Place {
+    partition: TopicPartition,
+    from: Option<i64>,
+    low: i64,
+    high: i64,
+}
+
+fn is_cooperative(base: &BaseConsumer<Context>) -> bool {
+    matches!(base.rebalance_protocol(), rdkafka::consumer::RebalanceProtocol::Cooperative)
+}
+
+fn give(base: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {
+    if is_cooperative(base) { base.incremental_assign(list) } else { base.assign(list) }
+}
+
+fn take(base: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {
+    if is_cooperative(base) { base.incremental_unassign(list) } else { base.unassign() }
+}
+
+fn add(list: &mut TopicPartitionList, partition: &TopicPartition, offset: Offset) -> Result<(), Trouble> {
+    list.add_partition_offset(&partition.topic, partition.partition, offset)
+        .map_err(|error| Trouble::Fatal(error.to_string()))
+}
+
+pub(super) fn offset_list(offsets: &Offsets) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(offsets.len());
+    for (partition, next) in offsets {
+        list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(next.get()))?;
+    }
+    Ok(list)
+}
+
+fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    list.elements().iter().map(|one| TopicPartition::new(one.topic(), one.partition())).collect()
+}
+
+/// The offset that a list has for a partition, if it is one.
+fn offset_in(list: &TopicPartitionList, partition: &TopicPartition) -> Result<Option<i64>, Trouble> {
+    let Some(one) = list.find_partition(&partition.topic, partition.partition) else { return Ok(None) };
+    one.error().map_err(|error| Trouble::Retriable(format!("{partition}: {error}")))?;
+    Ok(match one.offset() {
+        Offset::Offset(offset) => Some(offset),
+        _ => None,
+    })
+}

@@ -1,0 +1,181 @@
+//! The producer of a worker: transactional, or idempotent only.
+//!
+//! Every call is bounded in time and says by its [`Trouble`] what is to be done next.
+
+use super::settings::ProducerSettings;
+use super::trouble::{self, Trouble};
+use super::{Membership, Offsets, native};
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A record on its way out.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    pub topic: &'a str,
+    /// `None`: by the key.
+    pub partition: Option<i32>,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+    /// Milliseconds since 1970; `None` (and 0, which librdkafka takes for none) is now.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// A record that was not queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendError {
+    /// Serve the producer and try again.
+    QueueFull,
+    Trouble(Trouble),
+}
+
+/// A queued record that did not arrive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What the sender called it.
+    pub tag: usize,
+    pub trouble: Trouble,
+}
+
+/// A producer, and the failures it has heard of.
+pub struct Producer {
+    base: BaseProducer<Reports>,
+    is_transactional: bool,
+}
+
+#[derive(Default)]
+struct Reports {
+    failures: Mutex<Vec<Failure>>,
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        super::consumer::log(level, fac, message);
+    }
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "producer");
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
+        let Err((error, _)) = result else { return };
+        let failure = Failure { tag, trouble: trouble::of_delivery(error) };
+        if let Ok(mut failures) = self.failures.lock() {
+            failures.push(failure);
+        }
+    }
+}
+
+impl Producer {
+    /// Makes a producer. It is ready for records, or (with a transactional id) for [`Self::init_transactions`].
+    pub fn open(settings: &ProducerSettings) -> Result<Producer, Trouble> {
+        let base = settings.config().create_with_context(Reports::default());
+        let base = base.map_err(|error: KafkaError| Trouble::Fatal(error.to_string()))?;
+        Ok(Producer { base, is_transactional: settings.transactional_id.is_some() })
+    }
+
+    pub fn is_transactional(&self) -> bool {
+        self.is_transactional
+    }
+
+    /// Ends whatever an earlier holder of the transactional id left open, and takes the id.
+    pub fn init_transactions(&self, timeout: Duration) -> Result<(), Trouble> {
+        self.base.init_transactions(timeout).map_err(|error| trouble::of_transaction(&error))
+    }
+
+    pub fn begin(&self) -> Result<(), Trouble> {
+        self.base.begin_transaction().map_err(|error| trouble::of_transaction(&error))
+    }
+
+    /// Queues a record. `tag` comes back if it does not arrive.
+    pub fn send<'h>(
+        &self,
+        record: &Outgoing<'_>,
+        headers: impl ExactSizeIterator<Item = (&'h str, Option<&'h [u8]>)>,
+        tag: usize,
+    ) -> Result<(), SendError> {
+        let mut outgoing = BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, tag);
+        outgoing.partition = record.partition;
+        outgoing.key = record.key;
+        outgoing.payload = record.value;
+        outgoing.timestamp = record.timestamp_ms;
+        if headers.len() > 0 {
+            let all = OwnedHeaders::new_with_capacity(headers.len());
+            outgoing.headers = Some(headers.fold(all, |all, (key, value)| all.insert(Header { key, value })));
+        }
+        self.base.send(outgoing).map_err(|(error, _)| match trouble::of_send(&error) {
+            Some(trouble) => SendError::Trouble(trouble),
+            None => SendError::QueueFull,
+        })
+    }
+
+    /// Hears reports, for so long.
+    pub fn serve(&self, time: Duration) {
+        self.base.poll(time);
+    }
+
+    /// Waits until everything queued has arrived or failed.
+    pub fn flush(&self, timeout: Duration) -> Result<(), Trouble> {
+        let until = Instant::now() + timeout;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            native::flush(&self.base, left.min(Duration::from_millis(20)));
+            // Failures count as queued until their report has been heard.
+            self.base.poll(Duration::ZERO);
+            if self.base.in_flight_count() == 0 {
+                return Ok(());
+            }
+            if left.is_zero() {
+                return Err(Trouble::Retriable("records are still on their way".to_owned()));
+            }
+        }
+    }
+
+    /// What has failed since the last call.
+    pub fn take_failures(&self) -> Vec<Failure> {
+        self.base.context().failures.lock().map(|mut failures| std::mem::take(&mut *failures)).unwrap_or_default()
+    }
+
+    /// Puts the offsets into the transaction. A membership that has ended meanwhile is refused by the broker, which is
+    /// what keeps a record from being done by two.
+    pub fn send_offsets(&self, offsets: &Offsets, membership: &Membership, timeout: Duration) -> Result<(), Trouble> {
+        let list = super::consumer::offset_list(offsets).map_err(|error| Trouble::Fatal(error.to_string()))?;
+        self.base
+            .send_offsets_to_transaction(&list, membership.metadata(), timeout)
+            .map_err(|error| trouble::of_transaction(&error))
+    }
+
+    /// Commits. Call [`Self::flush`] before it. After [`Trouble::Retriable`] call it again.
+    pub fn commit(&self, timeout: Duration) -> Result<(), Trouble> {
+        self.base.commit_transaction(timeout).map_err(|error| trouble::of_transaction(&error))
+    }
+
+    /// Aborts. After [`Trouble::Retriable`] call it again.
+    pub fn abort(&self, timeout: Duration) -> Result<(), Trouble> {
+        // librdkafka drops what is queued and waits until each report of it has been heard, which it leaves to another
+        // thread.
+        let is_done = AtomicBool::new(false);
+        let aborted = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Acquire) {
+                    self.base.poll(Duration::from_millis(5));
+                }
+            });
+            let aborted = self.base.abort_transaction(timeout);
+            is_done.store(true, Ordering::Release);
+            aborted
+        });
+        aborted.map_err(|error| trouble::of_transaction(&error))
+    }
+}

@@ -1,0 +1,181 @@
+//! What koine asks of librdkafka, and why. What a deployment sets itself comes last and wins; what koine has to own
+//! never gets here (the configuration refuses it).
+
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use std::time::Duration;
+
+/// How to reach the brokers.
+#[derive(Clone)]
+pub struct Connection {
+    /// `host:port`, separated by commas.
+    pub bootstrap_servers: String,
+    /// librdkafka's own properties: TLS, SASL and whatever else.
+    pub properties: Vec<(String, String)>,
+}
+
+/// What a worker's consumer needs to know.
+#[derive(Clone)]
+pub struct ConsumerSettings {
+    pub connection: Connection,
+    pub group: String,
+    /// `classic` or `consumer` (KIP-848).
+    pub group_protocol: String,
+    /// Names, or patterns that begin with `^`.
+    pub topics: Vec<String>,
+    /// Goes on at what exists where a committed offset is gone, rather than stopping the partition.
+    pub accept_loss: bool,
+    /// The worker's place in the process: static members of one group must differ.
+    pub worker: usize,
+}
+
+/// What a worker's producer needs to know.
+#[derive(Clone)]
+pub struct ProducerSettings {
+    pub connection: Connection,
+    /// `None`: at least once, without transactions.
+    pub transactional_id: Option<String>,
+    pub transaction_timeout: Duration,
+}
+
+impl Connection {
+    pub(super) fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap_servers);
+        config.set("client.id", "koine");
+        config.set("socket.keepalive.enable", "true");
+        // Brokers close idle connections all day; that is no news.
+        config.set("log.connection.close", "false");
+        config.set_log_level(RDKafkaLogLevel::Info);
+        config
+    }
+
+    fn passed_through(&self, config: &mut ClientConfig) {
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+    }
+
+    /// For questions that neither the consumer nor the producer asks.
+    pub(super) fn admin_config(&self) -> ClientConfig {
+        let mut config = self.config();
+        self.passed_through(&mut config);
+        config
+    }
+}
+
+/// What librdkafka says to a configuration, without a client being made.
+fn check(config: &ClientConfig) -> Result<(), String> {
+    config.create_native_config().map(|_| ()).map_err(|error| error.to_string())
+}
+
+impl ConsumerSettings {
+    /// Whether librdkafka knows all of these properties and takes their values.
+    pub fn check(&self) -> Result<(), String> {
+        check(&self.config())
+    }
+
+    pub(super) fn config(&self) -> ClientConfig {
+        let mut config = self.connection.config();
+        config.set("group.id", &self.group);
+        // Kafka's own default of 1000 ms starves a fast consumer: librdkafka stops fetching a partition for that long
+        // once its local queue is full (measured: a fifth of the speed).
+        config.set("fetch.queue.backoff.ms", "5");
+        // It is the knob for memory: so much is read ahead, for each worker.
+        config.set("queued.max.messages.kbytes", "32768");
+        config.set("queued.min.messages", "100000");
+        // A broker that has less waits so long for more. It is part of the latency when little comes in.
+        config.set("fetch.min.bytes", "65536");
+        config.set("fetch.wait.max.ms", "50");
+        // How soon a new topic that fits a pattern is seen.
+        config.set("topic.metadata.refresh.interval.ms", "60000");
+        if self.group_protocol == "consumer" {
+            config.set("group.protocol", "consumer");
+        } else {
+            config.set("partition.assignment.strategy", "cooperative-sticky");
+        }
+        self.connection.passed_through(&mut config);
+        if let Some(member) = config.get("group.instance.id").map(str::to_owned) {
+            config.set("group.instance.id", format!("{member}-{}", self.worker));
+        }
+        config.set("isolation.level", "read_committed");
+        config.set("enable.auto.commit", "false");
+        config.set("enable.auto.offset.store", "false");
+        // Where to start is decided by us: silently starting elsewhere is how records get lost.
+        config.set("auto.offset.reset", "error");
+        config
+    }
+}
+
+impl ProducerSettings {
+    /// Whether librdkafka knows all of these properties and takes their values.
+    pub fn check(&self) -> Result<(), String> {
+        check(&self.config())
+    }
+
+    pub(super) fn config(&self) -> ClientConfig {
+        let mut config = self.connection.config();
+        config.set("compression.type", "lz4");
+        config.set("linger.ms", "5");
+        config.set("batch.size", "262144");
+        // The topic's own limit is to decide, not the client's: a dead letter is as large as the raw record was.
+        config.set("message.max.bytes", "33554432");
+        self.connection.passed_through(&mut config);
+        config.set("enable.idempotence", "true");
+        config.set("acks", "all");
+        // Java's, so that a key goes where any other producer would put it.
+        config.set("partitioner", "murmur2_random");
+        // Success is the rule and known from the empty queue; a report for each record would cost an allocation each.
+        config.set("delivery.report.only.error", "true");
+        if let Some(id) = &self.transactional_id {
+            config.set("transactional.id", id);
+            config.set("transaction.timeout.ms", self.transaction_timeout.as_millis().to_string());
+        }
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(properties: &[(&str, &str)]) -> Connection {
+        let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Connection { bootstrap_servers: "localhost:1".to_owned(), properties }
+    }
+
+    fn consumer(properties: &[(&str, &str)]) -> ClientConfig {
+        let settings = ConsumerSettings {
+            connection: connection(properties),
+            group: "koine".to_owned(),
+            group_protocol: "classic".to_owned(),
+            topics: vec!["raw.spree".to_owned()],
+            accept_loss: false,
+            worker: 2,
+        };
+        settings.config()
+    }
+
+    #[test]
+    fn what_exactly_once_rests_on_cannot_be_overridden() {
+        let config = consumer(&[("isolation.level", "read_uncommitted"), ("auto.offset.reset", "latest")]);
+        assert_eq!(config.get("isolation.level"), Some("read_committed"));
+        assert_eq!(config.get("auto.offset.reset"), Some("error"));
+        assert_eq!(config.get("enable.auto.commit"), Some("false"));
+        let producer = ProducerSettings {
+            connection: connection(&[("acks", "1"), ("linger.ms", "50")]),
+            transactional_id: Some("koine-0".to_owned()),
+            transaction_timeout: Duration::from_secs(30),
+        };
+        let config = producer.config();
+        assert_eq!(config.get("acks"), Some("all"));
+        assert_eq!(config.get("linger.ms"), Some("50"));
+        assert_eq!(config.get("transaction.timeout.ms"), Some("30000"));
+        assert_eq!(config.get("partitioner"), Some("murmur2_random"));
+    }
+
+    #[test]
+    fn static_members_of_one_process_have_names_of_their_own() {
+        assert_eq!(consumer(&[("group.instance.id", "pod-7")]).get("group.instance.id"), Some("pod-7-2"));
+        assert_eq!(consumer(&[]).get("group.instance.id"), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! What is asked of the brokers about topics: which there are, how they are kept, and to make them.
+
+use super::settings::Connection;
+use super::trouble::Trouble;
+use rdkafka::ClientContext;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+/// How long one question may take.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Asks about topics. Not for the path of a record.
+pub struct Topics {
+    admin: AdminClient<Quiet>,
+}
+
+/// One topic to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOne {
+    pub name: String,
+    pub partitions: i32,
+}
+
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        super::consumer::log(level, fac, message);
+    }
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "admin client");
+    }
+}
+
+impl Topics {
+    pub fn open(connection: &Connection) -> Result<Topics, Trouble> {
+        let admin = AdminClient::from_config_and_context(&connection.admin_config(), Quiet);
+        Ok(Topics { admin: admin.map_err(|error| Trouble::Fatal(error.to_string()))? })
+    }
+
+    /// Every topic there is, with the number of its partitions. (Asking for one topic could create it.)
+    pub fn all(&self) -> Result<HashMap<String, i32>, Trouble> {
+        let metadata =
+            self.admin.inner().fetch_metadata(None, ANSWER).map_err(|e| Trouble::Retriable(e.to_string()))?;
+        let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
+        Ok(there.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32)).collect())
+    }
+
+    /// The `cleanup.policy` of each of these topics, as far as we may know it.
+    pub fn cleanup_policies(&self, topics: &[&str]) -> Result<HashMap<String, String>, Trouble> {
+        let resources: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+        let options = AdminOptions::new().request_timeout(Some(ANSWER));
+        let answers = match wait(self.admin.describe_configs(&resources, &options)) {
+            Ok(answers) => answers,
+            // An old broker, or a stand-in for one.
+            Err(error) if error.rdkafka_error_code() == Some(Code::UnsupportedFeature) => return Ok(HashMap::new()),
+            Err(KafkaError::AdminOp(Code::UnsupportedFeature | Code::UnsupportedVersion)) => return Ok(HashMap::new()),
+            Err(error) => return Err(Trouble::Retriable(error.to_string())),
+        };
+        let mut policies = HashMap::new();
+        for answer in answers {
+            let resource = match answer {
+                Ok(resource) => resource,
+                Err(code) => {
+                    tracing::warn!(%code, "the settings of a topic cannot be read, so nobody checks that it is not compacted");
+                    continue;
+                }
+            };
+            let rdkafka::admin::OwnedResourceSpecifier::Topic(topic) = &resource.specifier else { continue };
+            if let Some(policy) = resource.get("cleanup.policy").and_then(|entry| entry.value.clone()) {
+                policies.insert(topic.clone(), policy);
+            }
+        }
+        Ok(policies)
+    }
+
+    /// Makes topics that are deleted by age and never compacted. One that is there already is left as it is.
+    pub fn create(&self, topics: &[NewOne]) -> Result<(), Trouble> {
+        let mut wanted = Vec::with_capacity(topics.len());
+        for NewOne { name, partitions } in topics {
+            let topic = NewTopic::new(name, *partitions, TopicReplication::Fixed(-1));
+            wanted.push(topic.set("cleanup.policy", "delete"));
+        }
+        let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
+        let answers = wait(self.admin.create_topics(&wanted, &options));
+        for answer in answers.map_err(|error| Trouble::Retriable(error.to_string()))? {
+            match answer {
+                Ok(name) => tracing::info!(topic = name, "topic created"),
+                Err((_, Code::TopicAlreadyExists)) => {}
+                Err((name, code)) => return Err(Trouble::Retriable(format!("{name} cannot be created: {code}"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits for an answer on this thread. The admin client has a thread of its own that wakes us.
+fn wait<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}

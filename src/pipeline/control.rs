@@ -1,0 +1,156 @@
+//! What the threads of a process tell each other: to stop, to give up, that they are alive. And how long to wait before
+//! trying again.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Shared by all threads of a service.
+#[derive(Debug)]
+pub struct Control {
+    started: Instant,
+    /// Finish what is at hand, then leave.
+    is_stopping: AtomicBool,
+    /// The time to finish is over: leave what is at hand undone.
+    is_given_up: AtomicBool,
+}
+
+/// The life signs of one worker.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// When the poll loop last came by; in milliseconds since the start.
+    beat: AtomicU64,
+    /// Since when one call to the broker has been going on; 0: none is.
+    call: AtomicU64,
+    /// Partitions that must go are waited for: the batch on its way is to be given up.
+    pub is_recalled: AtomicBool,
+    pub has_joined: AtomicBool,
+    pub has_producer: AtomicBool,
+}
+
+impl Control {
+    pub fn new() -> Control {
+        Control {
+            // So that no time is 0, which stands for none.
+            started: Instant::now() - Duration::from_millis(1),
+            is_stopping: AtomicBool::new(false),
+            is_given_up: AtomicBool::new(false),
+        }
+    }
+
+    pub fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Release);
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
+    }
+
+    pub fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Release);
+    }
+
+    pub fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Ordering::Acquire)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub fn beat(&self, pulse: &Pulse) {
+        pulse.beat.store(self.now(), Ordering::Relaxed);
+    }
+
+    pub fn since_beat(&self, pulse: &Pulse) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(pulse.beat.load(Ordering::Relaxed)))
+    }
+
+    /// Watches over one call to the broker: it is bounded by a timeout of its own, and if it does not keep to that
+    /// (librdkafka 4420) the process has to end.
+    pub fn watched<T>(&self, pulse: &Pulse, call: impl FnOnce() -> T) -> T {
+        pulse.call.store(self.now(), Ordering::Release);
+        let result = call();
+        pulse.call.store(0, Ordering::Release);
+        result
+    }
+
+    /// How long the call that is going on has taken so far.
+    pub fn in_call(&self, pulse: &Pulse) -> Duration {
+        match pulse.call.load(Ordering::Acquire) {
+            0 => Duration::ZERO,
+            since => Duration::from_millis(self.now().saturating_sub(since)),
+        }
+    }
+
+    /// Sleeps, unless `is_over`. Whether the whole time was slept.
+    pub fn sleep(&self, time: Duration, is_over: impl Fn() -> bool) -> bool {
+        let until = Instant::now() + time;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            if is_over() {
+                return false;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(20)));
+        }
+    }
+}
+
+/// Longer and longer pauses, up to a limit: a broker that is down is neither hammered nor forgotten.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    pub const fn new() -> Backoff {
+        Backoff { next: Backoff::FIRST }
+    }
+
+    pub fn pause(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (self.next * 2).min(Backoff::LIMIT);
+        pause
+    }
+
+    pub fn reset(&mut self) {
+        self.next = Backoff::FIRST;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_start_again() {
+        let mut backoff = Backoff::new();
+        let pauses: Vec<u128> = (0..9).map(|_| backoff.pause().as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        backoff.reset();
+        assert_eq!(backoff.pause().as_millis(), 100);
+    }
+
+    #[test]
+    fn a_call_that_goes_on_is_seen_and_one_that_ended_is_not() {
+        let (control, pulse) = (Control::new(), Pulse::default());
+        assert_eq!(control.in_call(&pulse), Duration::ZERO);
+        control.watched(&pulse, || {
+            std::thread::sleep(Duration::from_millis(5));
+            assert!(control.in_call(&pulse) >= Duration::from_millis(4));
+        });
+        assert_eq!(control.in_call(&pulse), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_sleep_ends_when_there_is_nothing_to_wait_for() {
+        let control = Control::new();
+        assert!(control.sleep(Duration::from_millis(1), || false));
+        assert!(!control.sleep(Duration::from_secs(60), || true));
+    }
+}

@@ -1,0 +1,515 @@
+//! Delivers batches: begin, records and dead letters, offsets, commit; again and again, until a batch is done.
+//!
+//! The courier has a thread of its own, so that the next batch is read while this one is on its way. It owns the
+//! producer, and makes a new one where the old one is beyond repair. It never decides that a record is to be skipped.
+
+use super::batch::{Batch, UnitKind};
+use super::control::{Backoff, Control, Pulse};
+use super::dead_letter;
+use super::observer::Observer;
+use super::service::Plan;
+use crate::kafka::{Failure, Membership, Offsets, Outgoing, Producer, ProducerSettings, Refusal, SendError, Trouble};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How long one call to the broker may take before it is called again. Short, so that a stop is heard.
+const CALL: Duration = Duration::from_secs(3);
+
+/// A batch to deliver.
+pub struct Job<'c> {
+    pub batch: Batch<'c>,
+    pub offsets: Offsets,
+    /// Ours when the batch was handed over. A rebalance that comes after it makes the broker refuse the commit.
+    pub membership: Option<Membership>,
+}
+
+/// A batch that comes back.
+pub struct Finished<'c> {
+    pub batch: Batch<'c>,
+    pub offsets: Offsets,
+    pub end: End,
+}
+
+/// How it went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Everything has arrived; with transactions the offsets are committed too.
+    Delivered,
+    /// Nothing of it counts. Look at the group, and hand over what is still ours.
+    Void(String),
+    /// The producer is new, and nobody knows what became of the commit: only the group's offsets do.
+    Unknown(String),
+    /// Nothing of it counts, and it was given up on request.
+    GivenUp,
+}
+
+pub struct Courier {
+    plan: Arc<Plan>,
+    control: Arc<Control>,
+    pulse: Arc<Pulse>,
+    settings: ProducerSettings,
+    producer: Option<Producer>,
+    backoff: Backoff,
+}
+
+/// Why an attempt did not end with everything delivered.
+enum Broken {
+    /// Records that their topics refuse.
+    Refused(Vec<(usize, Refusal)>),
+    Trouble(Trouble),
+    GivenUp,
+}
+
+impl From<Trouble> for Broken {
+    fn from(trouble: Trouble) -> Self {
+        Broken::Trouble(trouble)
+    }
+}
+
+impl Courier {
+    pub fn new(plan: Arc<Plan>, control: Arc<Control>, pulse: Arc<Pulse>, settings: ProducerSettings) -> Courier {
+        Courier { plan, control, pulse, settings, producer: None, backoff: Backoff::new() }
+    }
+
+    fn observer(&self) -> &dyn Observer {
+        &*self.plan.observer
+    }
+
+    fn is_over(&self) -> bool {
+        self.control.is_given_up() || self.pulse.is_recalled.load(Ordering::Acquire)
+    }
+
+    /// Waits before trying again. `false`: there is no trying again.
+    fn pause(&mut self, why: &Trouble) -> bool {
+        let pause = self.backoff.pause();
+        tracing::warn!(trouble = why.kind(), why = %why, ?pause, "not delivered; trying again");
+        self.control.sleep(pause, || self.is_over()) && !self.is_over()
+    }
+
+    /// Makes the producer ready, if it is not. `false`: given up.
+    pub fn get_ready(&mut self) -> bool {
+        while self.producer.is_none() {
+            match self.open() {
+                Ok(producer) => {
+                    self.producer = Some(producer);
+                    self.backoff.reset();
+                }
+                Err(trouble) => {
+                    if !self.pause(&trouble) {
+                        return false;
+                    }
+                }
+            }
+        }
+        self.pulse.has_producer.store(true, Ordering::Release);
+        true
+    }
+
+    fn open(&self) -> Result<Producer, Trouble> {
+        let producer = Producer::open(&self.settings)?;
+        while producer.is_transactional() {
+            // It also ends what the last holder of the id left behind, so that the offsets can be asked for again.
+            match self.control.watched(&self.pulse, || producer.init_transactions(CALL)) {
+                Ok(()) => break,
+                Err(Trouble::Retriable(why)) if !self.is_over() => {
+                    tracing::debug!(why, "the producer is not ready yet")
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(producer)
+    }
+
+    /// Drops the producer and makes another.
+    fn renew(&mut self, why: &Trouble) {
+        tracing::error!(trouble = why.kind(), why = %why, "the producer is beyond repair; making a new one");
+        self.observer().remade("producer");
+        self.observer().transaction(why.kind(), Duration::ZERO);
+        self.forget_producer();
+        // Two processes that were given the same id would fence each other as fast as they can.
+        let pause = self.backoff.pause();
+        self.control.sleep(pause, || self.is_over());
+        self.get_ready();
+    }
+
+    /// Delivers a batch, however long it takes.
+    pub fn deliver(&mut self, batch: &mut Batch<'_>, offsets: &Offsets, membership: Option<&Membership>) -> End {
+        // Which webhooks are sent one by one, since together they were refused and alone they were not.
+        let mut is_careful = false;
+        loop {
+            if !self.get_ready() || self.is_over() {
+                return End::GivenUp;
+            }
+            let started = Instant::now();
+            let attempt = match membership {
+                Some(membership) => self.in_transaction(batch, offsets, membership, is_careful),
+                None => self.without_transaction(batch, is_careful),
+            };
+            let trouble = match attempt {
+                Ok(()) => {
+                    self.backoff.reset();
+                    if membership.is_some() {
+                        self.observer().transaction("committed", started.elapsed());
+                    }
+                    return End::Delivered;
+                }
+                Err(Step::Again(trouble)) => trouble,
+                Err(Step::Refused(suspects)) => {
+                    if self.single_out(batch, &suspects, &mut is_careful) {
+                        continue;
+                    }
+                    Trouble::Abort("a dead-letter topic takes no record, however small".to_owned())
+                }
+                Err(Step::Over(end)) => return end,
+            };
+            if !self.pause(&trouble) {
+                return End::GivenUp;
+            }
+        }
+    }
+
+    /// One attempt with a transaction.
+    fn in_transaction(
+        &mut self,
+        batch: &mut Batch<'_>,
+        offsets: &Offsets,
+        membership: &Membership,
+        is_careful: bool,
+    ) -> Result<(), Step> {
+        let Some(producer) = &self.producer else { return Err(Step::Over(End::GivenUp)) };
+        match self.watched(|| producer.begin()) {
+            Ok(()) => {}
+            Err(trouble @ Trouble::Retriable(_)) => return Err(Step::Again(trouble)),
+            Err(trouble) => return Err(self.void(trouble)?),
+        }
+        match self.send_all(producer, batch, is_careful) {
+            Ok(()) => {}
+            Err(Broken::Refused(suspects)) => {
+                self.abort()?;
+                return Err(Step::Refused(suspects));
+            }
+            Err(Broken::GivenUp) => {
+                self.abort()?;
+                return Err(Step::Over(End::GivenUp));
+            }
+            Err(Broken::Trouble(trouble)) => return Err(self.void(trouble)?),
+        }
+        match self.until_answered(|producer| producer.send_offsets(offsets, membership, CALL)) {
+            Ok(()) => {}
+            Err(Trouble::Abort(why)) => {
+                // Most likely the group has moved on. The one who reads has to look.
+                self.abort()?;
+                return Err(Step::Over(End::Void(why)));
+            }
+            Err(trouble) => return Err(self.void(trouble)?),
+        }
+        match self.until_answered(|producer| producer.commit(CALL)) {
+            Ok(()) => Ok(()),
+            Err(trouble @ Trouble::Abort(_)) => Err(self.void(trouble)?),
+            Err(trouble) => {
+                // It may be committed or not: doing it again could double it, going on could lose it.
+                if self.is_over() {
+                    self.forget_producer();
+                } else {
+                    self.renew(&trouble);
+                }
+                Err(Step::Over(End::Unknown(trouble.to_string())))
+            }
+        }
+    }
+
+    fn forget_producer(&mut self) {
+        self.pulse.has_producer.store(false, Ordering::Release);
+        self.producer = None;
+    }
+
+    fn watched<T>(&self, call: impl FnOnce() -> T) -> T {
+        self.control.watched(&self.pulse, call)
+    }
+
+    /// Calls until the answer is not "later".
+    fn until_answered(&mut self, call: impl Fn(&Producer) -> Result<(), Trouble>) -> Result<(), Trouble> {
+        let mut backoff = Backoff::new();
+        loop {
+            let Some(producer) = &self.producer else { return Err(Trouble::Fatal("there is no producer".to_owned())) };
+            match self.watched(|| call(producer)) {
+                Err(Trouble::Retriable(why)) => {
+                    tracing::warn!(why, "no answer yet; asking again");
+                    // Too late for asking: whoever takes the id next will end the transaction.
+                    if !self.control.sleep(backoff.pause(), || self.is_over()) {
+                        return Err(Trouble::Fatal("given up while waiting for an answer".to_owned()));
+                    }
+                }
+                answered => return answered,
+            }
+        }
+    }
+
+    /// What to do after trouble in a transaction.
+    fn void(&mut self, trouble: Trouble) -> Result<Step, Step> {
+        match trouble {
+            Trouble::Fenced(_) | Trouble::Fatal(_) if self.is_over() => {
+                self.forget_producer();
+                Err(Step::Over(End::GivenUp))
+            }
+            Trouble::Fenced(_) | Trouble::Fatal(_) => {
+                self.renew(&trouble);
+                Err(Step::Over(End::Unknown(trouble.to_string())))
+            }
+            trouble => {
+                self.abort()?;
+                Ok(Step::Again(trouble))
+            }
+        }
+    }
+
+    fn abort(&mut self) -> Result<(), Step> {
+        let aborted = self.until_answered(|producer| producer.abort(CALL));
+        // What was heard of records of this transaction is of no interest any more.
+        if let Some(producer) = &self.producer {
+            producer.take_failures();
+        }
+        match aborted {
+            Ok(()) => {
+                self.observer().transaction("aborted", Duration::ZERO);
+                Ok(())
+            }
+            Err(_) if self.is_over() => {
+                // Whoever takes the id next ends the transaction, at the latest the broker's timeout does.
+                self.forget_producer();
+                Err(Step::Over(End::GivenUp))
+            }
+            Err(trouble) => {
+                self.renew(&trouble);
+                Err(Step::Over(End::Unknown(trouble.to_string())))
+            }
+        }
+    }
+
+    /// One attempt without a transaction. If any of it does not arrive, all of it is sent again: in order, and doubled.
+    fn without_transaction(&mut self, batch: &mut Batch<'_>, is_careful: bool) -> Result<(), Step> {
+        let Some(producer) = &self.producer else { return Err(Step::Over(End::GivenUp)) };
+        let broken = match self.send_all(producer, batch, is_careful) {
+            Ok(()) => return Ok(()),
+            Err(broken) => broken,
+        };
+        let _ = producer.flush(CALL);
+        producer.take_failures();
+        match broken {
+            Broken::Refused(suspects) => Err(Step::Refused(suspects)),
+            Broken::GivenUp => Err(Step::Over(End::GivenUp)),
+            Broken::Trouble(trouble) => {
+                if !trouble.is_survivable() {
+                    self.renew(&trouble);
+                }
+                Err(Step::Again(trouble))
+            }
+        }
+    }
+
+    /// Queues everything in the batch and waits until it has arrived.
+    fn send_all(&self, producer: &Producer, batch: &mut Batch<'_>, is_careful: bool) -> Result<(), Broken> {
+        for nth in 0..batch.units.len() {
+            self.send(producer, batch, nth)?;
+            if is_careful {
+                self.arrive(producer)?;
+            }
+        }
+        self.arrive(producer)
+    }
+
+    /// Queues what one webhook became.
+    fn send(&self, producer: &Producer, batch: &mut Batch<'_>, nth: usize) -> Result<(), Broken> {
+        loop {
+            let Some(unit) = batch.units.get(nth) else { return Ok(()) };
+            let sent = match &unit.kind {
+                UnitKind::Ignored(_) => return Ok(()),
+                UnitKind::Event(event) => {
+                    let timestamp_ms = batch.with_raw(unit, |raw| raw.timestamp_ms).flatten();
+                    let record = Outgoing {
+                        topic: self.plan.outputs.canonical(event.entity),
+                        partition: None,
+                        key: Some(batch.key(event)),
+                        value: Some(batch.value(event)),
+                        timestamp_ms,
+                    };
+                    producer.send(&record, batch.headers(event), nth)
+                }
+                UnitKind::DeadLetter(letter) => {
+                    let sent = batch.with_raw(unit, |raw| {
+                        let Some(partitions) = self.plan.outputs.dead_letter_partitions(raw.topic) else {
+                            return Err(SendError::Trouble(self.look_up(raw.topic)));
+                        };
+                        let form = letter.form;
+                        let headers =
+                            dead_letter::headers(raw, &letter.letter, &letter.failed_at, &self.plan.dead_letters, form);
+                        let record = Outgoing {
+                            topic: &self.plan.outputs.dead_letter(raw.topic),
+                            partition: Some(dead_letter::partition(raw.partition, partitions)),
+                            key: raw.key.filter(|_| form.key),
+                            value: raw.value.filter(|_| form.value),
+                            timestamp_ms: raw.timestamp_ms.filter(|_| form.timestamp),
+                        };
+                        let headers = headers.iter().map(|(name, value)| (&**name, value.as_deref()));
+                        producer.send(&record, headers, nth)
+                    });
+                    sent.unwrap_or_else(|| {
+                        Err(SendError::Trouble(Trouble::Fatal("a webhook without a record".to_owned())))
+                    })
+                }
+            };
+            match sent {
+                Ok(()) => {
+                    // Failures are rare and only they are reported, so this is for librdkafka's own lines.
+                    if nth % 512 == 511 {
+                        producer.serve(Duration::ZERO);
+                    }
+                    return Ok(());
+                }
+                Err(SendError::QueueFull) => {
+                    self.watched(|| producer.serve(Duration::from_millis(5)));
+                    self.check(producer)?;
+                }
+                // The client itself refuses it, so it is not in the transaction: take it for what it is and go on.
+                Err(SendError::Trouble(Trouble::Refused(refusal))) => {
+                    if !batch.refuse(nth, refusal) {
+                        return Err(Broken::Refused(vec![(nth, refusal)]));
+                    }
+                }
+                Err(SendError::Trouble(trouble)) => {
+                    // What went before it may be what is really wrong.
+                    self.check(producer)?;
+                    return Err(trouble.into());
+                }
+            }
+        }
+    }
+
+    /// Looks up, or makes, the dead-letter topic of a raw topic that was not there at start.
+    fn look_up(&self, raw: &str) -> Trouble {
+        let prepared = self.plan.outputs.prepare(&self.plan.connection, |topic| topic == raw);
+        Trouble::Abort(match prepared {
+            Ok(()) => format!("the dead-letter topic of {raw} is known now"),
+            Err(why) => format!("the dead-letter topic of {raw} is not ready: {why:?}"),
+        })
+    }
+
+    /// Waits until everything queued has arrived.
+    fn arrive(&self, producer: &Producer) -> Result<(), Broken> {
+        loop {
+            let flushed = self.watched(|| producer.flush(CALL));
+            self.check(producer)?;
+            match flushed {
+                Ok(()) => return Ok(()),
+                // librdkafka ends the wait itself: a record that has not arrived in time fails.
+                Err(Trouble::Retriable(_)) => {}
+                Err(trouble) => return Err(trouble.into()),
+            }
+        }
+    }
+
+    /// Whether anything has failed so far.
+    fn check(&self, producer: &Producer) -> Result<(), Broken> {
+        if self.is_over() {
+            return Err(Broken::GivenUp);
+        }
+        let failures = producer.take_failures();
+        if failures.is_empty() {
+            return Ok(());
+        }
+        Err(sort(failures))
+    }
+
+    /// Finds out which of these is really to blame: a refused record takes along all that travelled with it. `false`:
+    /// none of them can be taken for less.
+    fn single_out(&mut self, batch: &mut Batch<'_>, suspects: &[(usize, Refusal)], is_careful: &mut bool) -> bool {
+        if let [(nth, refusal)] = suspects {
+            self.note_refusal(batch, *nth, *refusal);
+            return batch.refuse(*nth, *refusal);
+        }
+        let mut is_found = false;
+        for (nth, _) in suspects {
+            match self.try_alone(batch, *nth) {
+                Some(refusal) => {
+                    self.note_refusal(batch, *nth, refusal);
+                    if !batch.refuse(*nth, refusal) {
+                        return false;
+                    }
+                    is_found = true;
+                }
+                None if self.is_over() => return true,
+                None => {}
+            }
+        }
+        if !is_found {
+            tracing::warn!(
+                records = suspects.len(),
+                "a topic takes these records one by one, but not together: its max.message.bytes is below batch.size"
+            );
+            *is_careful = true;
+        }
+        true
+    }
+
+    fn note_refusal(&self, batch: &Batch<'_>, nth: usize, refusal: Refusal) {
+        let Some(unit) = batch.units.get(nth) else { return };
+        batch.with_raw(unit, |raw| {
+            if matches!(unit.kind, UnitKind::DeadLetter(_)) {
+                self.observer().dead_letter_failed(raw.topic);
+            }
+            tracing::warn!(topic = raw.topic, partition = raw.partition, offset = raw.offset, ?refusal, "refused");
+        });
+    }
+
+    /// Sends one webhook alone, in a transaction that is never committed; without transactions it is simply sent, and
+    /// once more later.
+    fn try_alone(&mut self, batch: &mut Batch<'_>, nth: usize) -> Option<Refusal> {
+        if !self.get_ready() {
+            return None;
+        }
+        let producer = self.producer.as_ref()?;
+        let is_transactional = producer.is_transactional();
+        if is_transactional && self.watched(|| producer.begin()).is_err() {
+            self.forget_producer();
+            return None;
+        }
+        let sent = self.send(producer, batch, nth).and_then(|()| self.arrive(producer));
+        if is_transactional && self.abort().is_err() {
+            return None;
+        }
+        match sent {
+            Err(Broken::Refused(refused)) => refused.first().map(|(_, refusal)| *refusal),
+            _ => None,
+        }
+    }
+}
+
+/// What comes after an attempt that failed.
+enum Step {
+    Again(Trouble),
+    Refused(Vec<(usize, Refusal)>),
+    Over(End),
+}
+
+/// A refused record is told from what merely went down with it.
+fn sort(failures: Vec<Failure>) -> Broken {
+    let mut refused = Vec::new();
+    let mut other = None;
+    for Failure { tag, trouble } in failures {
+        match trouble {
+            Trouble::Refused(refusal) => refused.push((tag, refusal)),
+            trouble => other = Some(other.map_or(trouble.clone(), |first: Trouble| worse(first, trouble))),
+        }
+    }
+    refused.sort_by_key(|(tag, _)| *tag);
+    match (refused.is_empty(), other) {
+        (false, _) => Broken::Refused(refused),
+        (true, Some(trouble)) => Broken::Trouble(trouble),
+        (true, None) => Broken::Trouble(Trouble::Abort("records did not arrive".to_owned())),
+    }
+}
+
+fn worse(one: Trouble, other: Trouble) -> Trouble {
+    if one.is_survivable() { other } else { one }
+}

@@ -1,0 +1,333 @@
+//! A running translator: its workers, somebody who watches over them, and how it ends.
+
+use super::control::{Backoff, Control, Pulse};
+use super::dead_letter::Policy;
+use super::observer::Observer;
+use super::outputs::{NotReady, Outputs};
+use super::worker::{Fault, Worker};
+use crate::codec::SchemaIds;
+use crate::kafka::{self, Connection, ConsumerSettings, ProducerSettings};
+use crate::translate::SourceSettings;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A poll loop that has not come by for this long is dead. Its longest pauses are questions to brokers that are down.
+const DEAD_AFTER: Duration = Duration::from_secs(120);
+/// What is left of the drain time for leaving the group.
+const LEAVING: Duration = Duration::from_secs(2);
+
+/// Everything a service needs to know. Made of the configuration by the command, or in memory.
+pub struct Plan {
+    pub connection: Connection,
+    pub group: String,
+    pub group_protocol: String,
+    /// Names, or patterns that begin with `^`.
+    pub topics: Vec<String>,
+    /// Which of the sources a raw topic belongs to.
+    pub source_of: Box<dyn Fn(&str) -> Option<usize> + Send + Sync>,
+    pub sources: Vec<SourceSettings>,
+    /// For a topic that belongs to none.
+    pub any_source: SourceSettings,
+    pub outputs: Outputs,
+    pub schemas: SchemaIds,
+    pub exactly_once: bool,
+    pub workers: usize,
+    pub limits: Limits,
+    pub transaction_timeout: Duration,
+    /// After a stop: the time to finish what is at hand.
+    pub drain: Duration,
+    pub dead_letters: Policy,
+    pub accept_loss: bool,
+    /// Names this process among those of its group, if it has a name that no other has while it lives; see
+    /// [`transactional_id`].
+    pub instance: Option<String>,
+    pub observer: Arc<dyn Observer>,
+}
+
+/// When a batch is full: whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub records: usize,
+    /// Of raw keys and values.
+    pub bytes: usize,
+    pub wait: Duration,
+}
+
+/// How a service ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// It was told to.
+    Stopped,
+    /// It cannot work as it is told to.
+    Misconfigured(String),
+    /// A fault of its own, or a librdkafka that hangs.
+    Broken(String),
+}
+
+impl Exit {
+    /// The process's exit status.
+    pub fn code(&self) -> u8 {
+        match self {
+            Exit::Stopped => 0,
+            Exit::Misconfigured(_) => 2,
+            Exit::Broken(_) => 70,
+        }
+    }
+}
+
+/// Starts translators.
+pub struct Service;
+
+/// A translator that runs.
+pub struct Handle {
+    control: Arc<Control>,
+    pulses: Vec<Arc<Pulse>>,
+    has_outputs: Arc<AtomicBool>,
+    supervisor: JoinHandle<Exit>,
+}
+
+/// Asks how a translator does, and tells it to stop. Any number may be handed out.
+#[derive(Clone)]
+pub struct Status {
+    control: Arc<Control>,
+    pulses: Vec<Arc<Pulse>>,
+    has_outputs: Arc<AtomicBool>,
+}
+
+impl Service {
+    /// Starts a translator on threads of its own. What is wrong with the settings is said at once; brokers that are
+    /// down are waited for.
+    pub fn start(plan: Plan) -> Result<Handle, Exit> {
+        let librdkafka = kafka::check_version(&plan.group_protocol).map_err(Exit::Misconfigured)?;
+        let instance = plan.instance.clone().unwrap_or_else(random_name);
+        let count = plan.workers.max(1);
+        let plan = Arc::new(plan);
+        let control = Arc::new(Control::new());
+        let has_outputs = Arc::new(AtomicBool::new(false));
+        let mut workers = Vec::with_capacity(count);
+        for number in 0..count {
+            let consumer = ConsumerSettings {
+                connection: plan.connection.clone(),
+                group: plan.group.clone(),
+                group_protocol: plan.group_protocol.clone(),
+                topics: plan.topics.clone(),
+                accept_loss: plan.accept_loss,
+                worker: number,
+            };
+            let producer = ProducerSettings {
+                connection: plan.connection.clone(),
+                transactional_id: plan.exactly_once.then(|| transactional_id(&plan.group, &instance, number)),
+                transaction_timeout: plan.transaction_timeout,
+            };
+            consumer.check().and_then(|()| producer.check()).map_err(Exit::Misconfigured)?;
+            workers.push(Worker {
+                plan: Arc::clone(&plan),
+                control: Arc::clone(&control),
+                pulse: Arc::new(Pulse::default()),
+                consumer,
+                producer,
+                number,
+            });
+        }
+        tracing::info!(librdkafka, group = plan.group, instance, workers = count, "starting");
+        let pulses: Vec<Arc<Pulse>> = workers.iter().map(|worker| Arc::clone(&worker.pulse)).collect();
+        pulses.iter().for_each(|pulse| control.beat(pulse));
+        let supervisor = Supervisor {
+            plan,
+            control: Arc::clone(&control),
+            pulses: pulses.clone(),
+            has_outputs: Arc::clone(&has_outputs),
+        };
+        let thread = std::thread::Builder::new().name("koine-supervisor".to_owned());
+        let supervisor = thread
+            .spawn(move || supervisor.run(workers))
+            .map_err(|error| Exit::Broken(format!("no thread for the supervisor: {error}")))?;
+        Ok(Handle { control, pulses, has_outputs, supervisor })
+    }
+}
+
+impl Handle {
+    pub fn status(&self) -> Status {
+        Status {
+            control: Arc::clone(&self.control),
+            pulses: self.pulses.clone(),
+            has_outputs: Arc::clone(&self.has_outputs),
+        }
+    }
+
+    /// Tells it to finish what is at hand and to leave.
+    pub fn stop(&self) {
+        self.control.stop();
+    }
+
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.supervisor.is_finished()
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(self) -> Exit {
+        self.supervisor.join().unwrap_or_else(|_| Exit::Broken("the supervisor has panicked".to_owned()))
+    }
+}
+
+impl Status {
+    pub fn stop(&self) {
+        self.control.stop();
+    }
+
+    /// Whether every poll loop comes by. Says nothing about brokers or the registry.
+    pub fn is_alive(&self) -> bool {
+        let is_waiting = !self.has_outputs.load(Ordering::Acquire);
+        is_waiting || self.pulses.iter().all(|pulse| self.control.since_beat(pulse) < DEAD_AFTER)
+    }
+
+    /// What is still to come before it translates; `None`: it is ready.
+    pub fn not_ready(&self) -> Option<&'static str> {
+        let all = |what: fn(&Pulse) -> &AtomicBool| self.pulses.iter().all(|pulse| what(pulse).load(Ordering::Acquire));
+        if self.control.is_stopping() {
+            Some("stopping")
+        } else if !self.has_outputs.load(Ordering::Acquire) {
+            Some("topics are missing, or the brokers do not answer")
+        } else if !all(|pulse| &pulse.has_producer) {
+            Some("the producer is not ready")
+        } else if !all(|pulse| &pulse.has_joined) {
+            Some("the group has not been joined")
+        } else {
+            None
+        }
+    }
+}
+
+struct Supervisor {
+    plan: Arc<Plan>,
+    control: Arc<Control>,
+    pulses: Vec<Arc<Pulse>>,
+    has_outputs: Arc<AtomicBool>,
+}
+
+impl Supervisor {
+    fn run(self, workers: Vec<Worker>) -> Exit {
+        match self.prepare() {
+            Ok(true) => {}
+            Ok(false) => return Exit::Stopped,
+            Err(why) => return Exit::Misconfigured(why),
+        }
+        self.pulses.iter().for_each(|pulse| self.control.beat(pulse));
+        self.has_outputs.store(true, Ordering::Release);
+        let mut threads = Vec::with_capacity(workers.len());
+        for worker in workers {
+            let thread = std::thread::Builder::new().name(format!("koine-worker-{}", worker.number));
+            match thread.spawn(move || worker.run()) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => return Exit::Broken(format!("no thread for a worker: {error}")),
+            }
+        }
+        self.watch(threads)
+    }
+
+    /// Waits for the topics that are written. `false`: told to stop meanwhile.
+    fn prepare(&self) -> Result<bool, String> {
+        let mut backoff = Backoff::new();
+        let mut said: Option<(String, Instant)> = None;
+        while !self.control.is_stopping() {
+            let is_raw = |topic: &str| (self.plan.source_of)(topic).is_some();
+            match self.plan.outputs.prepare(&self.plan.connection, is_raw) {
+                Ok(()) => return Ok(true),
+                Err(NotReady::Never(why)) => return Err(why),
+                Err(NotReady::Wait(why)) => {
+                    let is_news =
+                        said.as_ref().is_none_or(|(last, at)| *last != why || at.elapsed() > Duration::from_secs(30));
+                    if is_news {
+                        tracing::warn!(why, "waiting for topics");
+                        said = Some((why, Instant::now()));
+                    }
+                    self.control.sleep(backoff.pause(), || self.control.is_stopping());
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Watches over the workers until all have ended, or one cannot.
+    fn watch(&self, mut threads: Vec<JoinHandle<Result<(), Fault>>>) -> Exit {
+        let patience = self.plan.transaction_timeout * 2;
+        let mut exit = Exit::Stopped;
+        let mut stopped_at = None;
+        while !threads.is_empty() {
+            std::thread::sleep(Duration::from_millis(20));
+            let (ended, going): (Vec<_>, Vec<_>) = threads.into_iter().partition(JoinHandle::is_finished);
+            threads = going;
+            for thread in ended {
+                let fault = match thread.join() {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(Fault::Misconfigured(why))) => Exit::Misconfigured(why),
+                    Ok(Err(Fault::Broken(why))) => Exit::Broken(why),
+                    Err(_) => Exit::Broken("a worker has panicked".to_owned()),
+                };
+                tracing::error!(?fault, "a worker has ended; stopping the others");
+                exit = fault;
+                self.control.stop();
+            }
+            if let Some(pulse) = self.pulses.iter().find(|pulse| self.control.in_call(pulse) > patience) {
+                let took = self.control.in_call(pulse);
+                return Exit::Broken(format!("a call to librdkafka has not come back for {took:?}"));
+            }
+            if !self.control.is_stopping() {
+                continue;
+            }
+            let stopped_for = stopped_at.get_or_insert_with(Instant::now).elapsed();
+            let for_work = self.plan.drain.saturating_sub(LEAVING).max(self.plan.drain / 2);
+            if stopped_for > for_work && !self.control.is_given_up() {
+                tracing::warn!("the time to finish is over; what is at hand is left undone and will be read again");
+                self.control.give_up();
+            }
+            // Every call is bounded, so by now whoever is not done never will be.
+            if stopped_for > self.plan.drain + DEAD_AFTER.min(self.plan.drain + Duration::from_secs(10)) {
+                return Exit::Broken("a worker does not end".to_owned());
+            }
+        }
+        exit
+    }
+}
+
+/// `<group>-<instance>-<worker>`.
+///
+/// Two producers with one id fence each other, so an id must be one process's alone: two pods of a Deployment, or two
+/// processes on one host, know of no number that only one of them has. What keeps a record from being done twice is not
+/// the id but the group's generation, which goes with every commit (KIP-447). So the default instance is random. Its
+/// price: after a crash the broker ends the open transaction by its timeout rather than when the next process takes the
+/// id, and until then `read_committed` readers wait. Who has stable names (a StatefulSet) can give them as `instance`
+/// and saves that wait. Permissions are for the prefix `<group>-`.
+pub fn transactional_id(group: &str, instance: &str, worker: usize) -> String {
+    format!("{group}-{instance}-{worker}")
+}
+
+/// A name that nobody else has. The standard library seeds its hash maps from the system's randomness.
+fn random_name() -> String {
+    let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    format!("{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_the_groups_and_differ() {
+        assert_eq!(transactional_id("koine", "koine-2", 1), "koine-koine-2-1");
+        assert_ne!(random_name(), random_name());
+        assert_eq!(random_name().len(), 16);
+    }
+
+    #[test]
+    fn exits_have_the_contracts_codes() {
+        assert_eq!(Exit::Stopped.code(), 0);
+        assert_eq!(Exit::Misconfigured(String::new()).code(), 2);
+        assert_eq!(Exit::Broken(String::new()).code(), 70);
+    }
+}

@@ -1,0 +1,463 @@
+//! A worker: reads, translates, hands batches to its courier, and takes part in the group's rebalances.
+//!
+//! It shares nothing with other workers. Batches are delivered in the order in which they were read, one at a time; the
+//! next one is read meanwhile. When partitions must go, what was read of them is delivered first and they are given up
+//! second.
+
+use super::batch::Batch;
+use super::control::{Backoff, Control, Pulse};
+use super::courier::{Courier, End, Finished, Job};
+use super::observer::Delivered;
+use super::service::Plan;
+use crate::kafka::{Consumer, ConsumerSettings, Polled, ProducerSettings, Record, TopicPartition, Trouble};
+use crate::translate::Translator;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::time::{Duration, Instant};
+
+/// How long the loop waits for something to happen.
+const TICK: Duration = Duration::from_millis(50);
+/// A batch that is on its way for longer than this stops the reading, and the poll loop serves rebalances only.
+const HOLD_AFTER: Duration = Duration::from_secs(3);
+/// How long partitions that must go wait for what was read of them.
+const DRAIN: Duration = Duration::from_secs(20);
+const LAG_EVERY: Duration = Duration::from_secs(15);
+/// How long leaving the group may take.
+const CLOSE: Duration = Duration::from_secs(5);
+
+pub struct Worker {
+    pub plan: Arc<Plan>,
+    pub control: Arc<Control>,
+    pub pulse: Arc<Pulse>,
+    pub consumer: ConsumerSettings,
+    pub producer: ProducerSettings,
+    pub number: usize,
+}
+
+/// Why a worker ended although nobody asked it to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    Misconfigured(String),
+    Broken(String),
+}
+
+/// Why a consumer is done with.
+enum SessionEnd {
+    Stopped,
+    /// It is beyond repair; another one may fare better.
+    Renew(String),
+    Fault(Fault),
+}
+
+impl Worker {
+    /// Works until it is told to stop.
+    pub fn run(self) -> Result<(), Fault> {
+        let producer = self.producer.clone();
+        let mut courier =
+            Courier::new(Arc::clone(&self.plan), Arc::clone(&self.control), Arc::clone(&self.pulse), producer);
+        let mut translator = Translator::new();
+        let mut backoff = Backoff::new();
+        while !self.control.is_stopping() {
+            self.control.beat(&self.pulse);
+            let consumer =
+                Consumer::open(&self.consumer).map_err(|trouble| Fault::Misconfigured(trouble.to_string()))?;
+            let started = Instant::now();
+            let end = self.session(&consumer, &mut courier, &mut translator);
+            self.pulse.has_joined.store(false, Ordering::Release);
+            if !consumer.close(CLOSE) {
+                tracing::warn!(worker = self.number, "leaving the group takes too long; not waiting for it");
+            }
+            match end {
+                SessionEnd::Stopped => return Ok(()),
+                SessionEnd::Fault(fault) => return Err(fault),
+                SessionEnd::Renew(why) => {
+                    tracing::error!(worker = self.number, why, "the consumer is beyond repair; making a new one");
+                    self.plan.observer.remade("consumer");
+                    if started.elapsed() > Duration::from_secs(60) {
+                        backoff.reset();
+                    }
+                    self.control.sleep(backoff.pause(), || self.control.is_stopping());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The life of one consumer.
+    fn session(&self, consumer: &Consumer, courier: &mut Courier, translator: &mut Translator) -> SessionEnd {
+        std::thread::scope(|scope| {
+            let (jobs, to_do) = sync_channel(1);
+            let (report, done) = channel();
+            let thread = std::thread::Builder::new().name(format!("koine-courier-{}", self.number));
+            let spawned = thread.spawn_scoped(scope, move || run_courier(courier, &to_do, &report));
+            if let Err(error) = spawned {
+                return SessionEnd::Fault(Fault::Broken(format!("no thread for the courier: {error}")));
+            }
+            let mut session = Session {
+                worker: self,
+                consumer,
+                translator,
+                jobs,
+                done,
+                gathering: Batch::new(),
+                waiting: VecDeque::new(),
+                spare: Vec::new(),
+                in_flight: None,
+                again_at: None,
+                backoff: Backoff::new(),
+                source: (String::new(), 0),
+                lag_at: Instant::now(),
+                is_held: false,
+            };
+            let end = session.run().unwrap_or_else(|end| end);
+            // The courier goes when there are no more jobs, and the scope waits for it: nothing may keep it.
+            session.recall();
+            end
+        })
+    }
+}
+
+fn run_courier<'c>(courier: &mut Courier, jobs: &Receiver<Job<'c>>, done: &Sender<Finished<'c>>) {
+    courier.get_ready();
+    for Job { mut batch, offsets, membership } in jobs {
+        let end = courier.deliver(&mut batch, &offsets, membership.as_ref());
+        if done.send(Finished { batch, offsets, end }).is_err() {
+            return;
+        }
+    }
+}
+
+/// What one consumer has read and not yet seen delivered.
+struct Session<'s, 'c> {
+    worker: &'s Worker,
+    consumer: &'c Consumer,
+    translator: &'s mut Translator,
+    jobs: SyncSender<Job<'c>>,
+    done: Receiver<Finished<'c>>,
+    gathering: Batch<'c>,
+    /// Batches that came back undone, and are to go before what is gathered.
+    waiting: VecDeque<Batch<'c>>,
+    spare: Vec<Batch<'c>>,
+    in_flight: Option<InFlight>,
+    /// When to hand over what came back.
+    again_at: Option<Instant>,
+    backoff: Backoff,
+    /// The last record's topic, and its source.
+    source: (String, usize),
+    lag_at: Instant,
+    is_held: bool,
+}
+
+struct InFlight {
+    since: Instant,
+    /// What has been lost since it was handed over.
+    lost: Vec<TopicPartition>,
+}
+
+impl<'c> Session<'_, 'c> {
+    fn run(&mut self) -> Result<SessionEnd, SessionEnd> {
+        loop {
+            self.worker.control.beat(&self.worker.pulse);
+            self.collect(Duration::ZERO, false)?;
+            if self.worker.control.is_stopping() {
+                self.deliver_all(None)?;
+                return Ok(SessionEnd::Stopped);
+            }
+            self.hand_over_what_is_due()?;
+            if self.is_blocked() {
+                self.wait()?;
+            } else {
+                self.hold(false)?;
+                self.gather()?;
+            }
+            self.report_lag();
+        }
+    }
+
+    fn is_ripe(&self) -> bool {
+        let limits = &self.worker.plan.limits;
+        let batch = &self.gathering;
+        !batch.is_empty()
+            && (batch.len() >= limits.records || batch.bytes() >= limits.bytes || batch.age() >= limits.wait)
+    }
+
+    /// Whether there is nothing to read for, until the courier is back.
+    fn is_blocked(&self) -> bool {
+        !self.waiting.is_empty() || (self.in_flight.is_some() && self.is_ripe())
+    }
+
+    fn hand_over_what_is_due(&mut self) -> Result<(), SessionEnd> {
+        if self.in_flight.is_some() || self.again_at.is_some_and(|at| Instant::now() < at) {
+            return Ok(());
+        }
+        match self.waiting.pop_front() {
+            Some(batch) => self.hand_over(batch),
+            None if self.is_ripe() => {
+                let next = self.spare.pop().unwrap_or_else(Batch::new);
+                let batch = std::mem::replace(&mut self.gathering, next);
+                self.hand_over(batch)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn hand_over(&mut self, batch: Batch<'c>) -> Result<(), SessionEnd> {
+        self.again_at = None;
+        if batch.is_empty() {
+            self.recycle(batch);
+            return Ok(());
+        }
+        let membership = match self.worker.plan.exactly_once {
+            // Asked for at each hand-over, never kept: it says that all in this batch is ours now, and only now.
+            true => match self.consumer.membership() {
+                Some(membership) => Some(membership),
+                None => return Err(SessionEnd::Renew("the consumer is no member of its group".to_owned())),
+            },
+            false => None,
+        };
+        let offsets = batch.offsets();
+        self.in_flight = Some(InFlight { since: Instant::now(), lost: Vec::new() });
+        self.jobs.send(Job { batch, offsets, membership }).map_err(|_| courier_is_gone())
+    }
+
+    /// Hears from the courier, if it is back within `time`.
+    fn collect(&mut self, time: Duration, and_wait: bool) -> Result<(), SessionEnd> {
+        if self.in_flight.is_none() {
+            return Ok(());
+        }
+        let finished = match time.is_zero() {
+            true => self.done.try_recv().map_err(|error| error == TryRecvError::Disconnected),
+            false => self.done.recv_timeout(time).map_err(|error| error == RecvTimeoutError::Disconnected),
+        };
+        let finished = match finished {
+            Ok(finished) => finished,
+            Err(false) => return Ok(()),
+            Err(true) => return Err(courier_is_gone()),
+        };
+        let lost = self.in_flight.take().map(|in_flight| in_flight.lost).unwrap_or_default();
+        let Finished { mut batch, mut offsets, end } = finished;
+        match end {
+            End::Delivered => {
+                self.backoff.reset();
+                if !self.worker.plan.exactly_once {
+                    // What is somebody else's now is theirs to commit.
+                    offsets.retain(|(partition, _)| !lost.contains(partition));
+                    if let Err(trouble) = self.consumer.commit(&offsets, and_wait) {
+                        tracing::warn!(why = %trouble, "offsets were not committed; the next commit covers them");
+                    }
+                }
+                let (outcomes, partitions) = (batch.outcomes(), batch.progress());
+                let delivered = Delivered { outcomes: &outcomes, partitions: &partitions, took: batch.age() };
+                self.worker.plan.observer.delivered(&delivered);
+                self.recycle(batch);
+            }
+            End::Void(why) => {
+                let pause = self.backoff.pause();
+                tracing::warn!(worker = self.worker.number, why, ?pause, "the batch is void; doing it again");
+                batch.drop_partitions(&lost);
+                self.waiting.push_front(batch);
+                self.again_at = Some(Instant::now() + pause);
+            }
+            End::GivenUp => {
+                batch.drop_partitions(&lost);
+                self.waiting.push_front(batch);
+            }
+            End::Unknown(why) => {
+                tracing::warn!(worker = self.worker.number, why, "starting again from what the group has committed");
+                self.recycle(batch);
+                self.waiting.clear();
+                self.gathering.clear();
+                match self.consumer.restart() {
+                    Ok(()) => {}
+                    Err(trouble @ Trouble::Retriable(_)) => tracing::warn!(why = %trouble, "waiting for the offsets"),
+                    Err(trouble) => return Err(SessionEnd::Renew(trouble.to_string())),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn recycle(&mut self, mut batch: Batch<'c>) {
+        batch.clear();
+        if self.spare.len() < 2 {
+            self.spare.push(batch);
+        }
+    }
+
+    /// Waits for the courier, and stays in the group meanwhile.
+    fn wait(&mut self) -> Result<(), SessionEnd> {
+        self.collect(TICK, false)?;
+        let is_long = self.in_flight.as_ref().is_some_and(|in_flight| in_flight.since.elapsed() > HOLD_AFTER);
+        // A batch that came back did so because the group has moved on: only polling tells where to.
+        if is_long || (self.in_flight.is_none() && !self.waiting.is_empty()) {
+            self.hold(true)?;
+            self.poll(TICK)?;
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, is_held: bool) -> Result<(), SessionEnd> {
+        if self.is_held == is_held {
+            return Ok(());
+        }
+        self.is_held = is_held;
+        self.worker.plan.observer.held(self.worker.number, is_held);
+        let done = if is_held { self.consumer.hold() } else { self.consumer.release() };
+        done.map_err(|trouble| SessionEnd::Renew(trouble.to_string()))
+    }
+
+    /// Reads until the batch is full, or there is nothing more for now.
+    fn gather(&mut self) -> Result<(), SessionEnd> {
+        loop {
+            let limits = &self.worker.plan.limits;
+            let time = match self.gathering.is_empty() {
+                true => TICK,
+                false => limits.wait.saturating_sub(self.gathering.age()).min(TICK),
+            };
+            if !self.poll(time)? || self.is_ripe() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Polls once. Whether there was a record.
+    fn poll(&mut self, time: Duration) -> Result<bool, SessionEnd> {
+        let observer = &*self.worker.plan.observer;
+        match self.consumer.poll(time) {
+            Polled::Nothing => return Ok(false),
+            Polled::Record(record) => {
+                self.take(record);
+                return Ok(true);
+            }
+            Polled::Again(partition) => {
+                tracing::debug!(%partition, "a record came again and is passed over");
+                observer.offset_regression(&partition);
+            }
+            Polled::Assigned(partitions) => {
+                tracing::info!(worker = self.worker.number, partitions = %names(&partitions), "partitions assigned");
+                if let Some(own) = partitions.iter().find(|one| self.worker.plan.outputs.is_ours(&one.topic)) {
+                    let why = format!("the subscription matches {}, which koine itself writes", own.topic);
+                    return Err(SessionEnd::Fault(Fault::Misconfigured(why)));
+                }
+                observer.rebalance("assign", &partitions);
+                self.worker.pulse.has_joined.store(true, Ordering::Release);
+            }
+            Polled::Stalled(all) => {
+                for gone in &all {
+                    tracing::error!(
+                        partition = %gone.partition, committed = gone.committed, earliest = gone.low, end = gone.high,
+                        count = gone.count(),
+                        "the committed offset no longer exists: this partition stands still until --accept-loss"
+                    );
+                    observer.stalled(gone);
+                }
+            }
+            Polled::Revoking(partitions) => {
+                tracing::info!(worker = self.worker.number, partitions = %names(&partitions), "partitions to go");
+                observer.rebalance("revoke", &partitions);
+                self.finish_with(&partitions)?;
+                self.consumer.let_go().map_err(|trouble| SessionEnd::Renew(trouble.to_string()))?;
+            }
+            Polled::Lost(partitions) => {
+                tracing::warn!(worker = self.worker.number, partitions = %names(&partitions), "partitions lost");
+                observer.rebalance("lost", &partitions);
+                self.worker.pulse.has_joined.store(false, Ordering::Release);
+                self.gathering.drop_partitions(&partitions);
+                self.waiting.iter_mut().for_each(|batch| batch.drop_partitions(&partitions));
+                if let Some(in_flight) = &mut self.in_flight {
+                    in_flight.lost.extend(partitions);
+                }
+            }
+            Polled::Trouble(Trouble::Fenced(why)) => return Err(SessionEnd::Fault(Fault::Broken(why))),
+            Polled::Trouble(Trouble::Fatal(why)) => return Err(SessionEnd::Renew(why)),
+            Polled::Trouble(trouble) => {
+                tracing::warn!(worker = self.worker.number, why = %trouble, "the consumer has trouble");
+            }
+        }
+        Ok(false)
+    }
+
+    fn take(&mut self, record: Record<'c>) {
+        let plan = &*self.worker.plan;
+        if self.source.0 != record.topic() {
+            let topic = record.topic().to_owned();
+            let source = (plan.source_of)(&topic).unwrap_or(usize::MAX);
+            self.source = (topic, source);
+        }
+        let settings = plan.sources.get(self.source.1).unwrap_or(&plan.any_source);
+        self.gathering.add(record, self.translator, settings, &plan.schemas);
+    }
+
+    /// Delivers what was read of partitions that are to go; what cannot be delivered in time is let go undone.
+    fn finish_with(&mut self, going: &[TopicPartition]) -> Result<(), SessionEnd> {
+        let is_touched = self.in_flight.is_some()
+            || self.gathering.has_any_of(going)
+            || self.waiting.iter().any(|batch| batch.has_any_of(going));
+        if is_touched && !self.deliver_all(Some(Instant::now() + DRAIN))? {
+            tracing::warn!("not all could be delivered before the partitions had to go");
+        }
+        self.gathering.drop_partitions(going);
+        self.waiting.iter_mut().for_each(|batch| batch.drop_partitions(going));
+        Ok(())
+    }
+
+    /// Delivers everything that was read. Whether it was done in time.
+    fn deliver_all(&mut self, until: Option<Instant>) -> Result<bool, SessionEnd> {
+        loop {
+            self.worker.control.beat(&self.worker.pulse);
+            if self.in_flight.is_none() && self.again_at.is_none_or(|at| Instant::now() >= at) {
+                let batch = match self.waiting.pop_front() {
+                    Some(batch) => batch,
+                    None if self.gathering.is_empty() => return Ok(true),
+                    None => std::mem::replace(&mut self.gathering, Batch::new()),
+                };
+                self.hand_over(batch)?;
+            }
+            if self.in_flight.is_some() {
+                self.collect(TICK, true)?;
+            } else {
+                self.worker.control.sleep(TICK, || false);
+            }
+            if self.worker.control.is_given_up() || until.is_some_and(|until| Instant::now() >= until) {
+                self.recall();
+                return Ok(self.waiting.is_empty() && self.gathering.is_empty());
+            }
+        }
+    }
+
+    /// Has the courier give up what it is at, and waits for it.
+    fn recall(&mut self) {
+        let pulse = &self.worker.pulse;
+        pulse.is_recalled.store(true, Ordering::Release);
+        while self.in_flight.is_some() {
+            self.worker.control.beat(pulse);
+            if self.collect(TICK, true).is_err() {
+                break;
+            }
+        }
+        self.worker.pulse.is_recalled.store(false, Ordering::Release);
+    }
+
+    fn report_lag(&mut self) {
+        if self.lag_at.elapsed() < LAG_EVERY || self.is_held {
+            return;
+        }
+        self.lag_at = Instant::now();
+        match self.consumer.lag() {
+            Ok(lag) => self.worker.plan.observer.lag(&lag),
+            Err(trouble) => tracing::debug!(why = %trouble, "the lag is not known"),
+        }
+    }
+}
+
+fn courier_is_gone() -> SessionEnd {
+    SessionEnd::Fault(Fault::Broken("the courier thread has ended".to_owned()))
+}
+
+fn names(partitions: &[TopicPartition]) -> String {
+    let names: Vec<String> = partitions.iter().take(20).map(ToString::to_string).collect();
+    let more = partitions.len().saturating_sub(names.len());
+    if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
+}
