@@ -1,5 +1,7 @@
 //! Two calls of librdkafka that its Rust wrapper does not offer as they are needed. All `unsafe` code of koine is here.
 
+#![allow(unsafe_code)]
+
 use rdkafka::bindings;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
