@@ -47,19 +47,18 @@ impl<'a> Profile<'a> {
     /// An attribute that is yes or no; another text stays unread.
     pub fn flag(self, key: &'static str) -> Result<Option<bool>, Reject> {
         let attribute = self.find(key)?;
-        let value = attribute.value("value")?;
-        if is_scalar(value) && !value.is_text() {
+        if attribute.value("value")?.is_boolean() {
             let flag = attribute.boolean("value")?;
             attribute.repeats("stringValue", flag.map(|flag| if flag { "true" } else { "false" }))?;
             return Ok(flag);
         }
-        let word = self.form(key, |text| matches!(text, "true" | "false").then(|| text.to_owned().into()))?;
+        let word = self.form(key, |text| matches!(text, "true" | "false").then_some(Text::Borrowed(text)))?;
         Ok(word.map(|word| word == "true"))
     }
 
     /// An attribute that is a calendar day. No document says how days are printed, so what is none stays unread.
     pub fn date(self, key: &'static str) -> Result<Option<Date>, Reject> {
-        let day = self.form(key, |text| Date::parse(text).map(|_| text.to_owned().into()))?;
+        let day = self.form(key, |text| Date::parse(text).map(|_| Text::Borrowed(text)))?;
         Ok(day.and_then(|day| Date::parse(&day)))
     }
 

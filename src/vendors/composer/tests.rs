@@ -202,6 +202,22 @@ fn a_day_is_read_where_either_value_is_one() {
 }
 
 #[test]
+fn a_flag_is_a_boolean_or_its_word() {
+    for (attribute, granted) in [
+        (r#"{"stringValue":"false","value":false}"#, Some(false)),
+        (r#"{"stringValue":"true","value":null}"#, Some(true)),
+        (r#"{"stringValue":"true","value":"true"}"#, Some(true)),
+        (r#"{"stringValue":"1","value":1}"#, None),
+        ("null", None),
+    ] {
+        with_attributes(&format!(r#""CP_BE_NOTIFIED":{attribute}"#), |customer, left| {
+            assert_eq!(customer.consents.first().map(|it| it.granted), granted.map(Some), "{attribute}");
+            assert_eq!(left.is_empty(), granted.is_some() || attribute == "null", "{left:?}");
+        });
+    }
+}
+
+#[test]
 fn other_attributes_go_by_their_key() {
     let attributes = r#"
         "CP_HTML_EMAIL":{"stringValue":"false","value":false},

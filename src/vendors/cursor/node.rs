@@ -372,13 +372,26 @@ impl<'a> Node<'a> {
     /// An exact amount, as a JSON number or as text; an empty text is none.
     #[inline(always)]
     pub fn money(self, keys: impl Keys) -> Result<Option<Decimal>, Reject> {
-        self.read(keys, |node| node.read_decimal(Code::from))
+        self.read(keys, Node::read_decimal)
     }
 
-    /// An exact number that is no amount: a weight, a size, a rate.
+    /// An exact number that is no amount: a weight, a size, a rate. One that is too fine or too large to be kept exactly
+    /// (a binary float's `0.30000000000000004`) is nothing, and stays unread, so that it is kept.
     #[inline(always)]
     pub fn decimal(self, keys: impl Keys) -> Result<Option<Decimal>, Reject> {
-        self.read(keys, |node| node.read_decimal(|_| Code::NumberRange))
+        self.read(keys, |node| {
+            let was_marked = node.is_marked();
+            match node.read_decimal() {
+                Err(Reject { code: Code::MoneyPrecision, .. }) => {
+                    if !was_marked {
+                        node.unmark();
+                    }
+                    Ok(None)
+                }
+                Err(Reject { code: Code::MoneyInvalid, .. }) => Err(node.refuse(Code::NumberRange)),
+                other => other,
+            }
+        })
     }
 
     /// A discount of a vendor who writes discounts as positive amounts. If it is negative all the same, the amount is
@@ -395,7 +408,7 @@ impl<'a> Node<'a> {
     fn discount(self, keys: impl Keys, usually_negative: bool) -> Result<Option<Decimal>, Reject> {
         self.read(keys, |node| {
             let was_marked = node.is_marked();
-            let amount = node.read_decimal(Code::from)?;
+            let amount = node.read_decimal()?;
             let is_unusual =
                 amount.is_some_and(|amount| amount != Decimal::ZERO && amount.is_negative() != usually_negative);
             if is_unusual && !was_marked {
@@ -602,10 +615,7 @@ impl<'a> Node<'a> {
     }
 
     #[inline(always)]
-    fn read_decimal(
-        self,
-        code: impl FnOnce(crate::canonical::DecimalError) -> Code,
-    ) -> Result<Option<Decimal>, Reject> {
+    fn read_decimal(self) -> Result<Option<Decimal>, Reject> {
         let slot = self.slot();
         let text = match slot.kind {
             Kind::Plain | Kind::Number => {
@@ -620,7 +630,7 @@ impl<'a> Node<'a> {
         if text.is_empty() {
             return Ok(None);
         }
-        Decimal::parse(&text).map(Some).map_err(|error| self.refuse(code(error)))
+        Decimal::parse(&text).map(Some).map_err(|error| self.refuse(Code::from(error)))
     }
 
     #[inline(always)]

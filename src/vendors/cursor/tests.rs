@@ -254,17 +254,24 @@ fn a_key_with_escapes_is_written_again_as_json() {
 
 #[test]
 fn what_is_turned_or_cut_is_kept_as_it_was() {
-    let body = r#"{"usual":"-5.00","unusual":"5.00","zero":"0.00","fine":"2026-01-15T10:00:00.1234567Z","coarse":"2026-01-15T10:00:00Z","country":"Utopia"}"#;
+    let body = r#"{"usual":"-5.00","unusual":"5.00","zero":"0.00","fine":"2026-01-15T10:00:00.1234567Z","coarse":"2026-01-15T10:00:00Z","weight":0.30000000000000004,"word":"heavy","country":"Utopia"}"#;
     let left = left_over(body, &nothing(), |root| {
         assert_eq!(root.negative_discount("usual").unwrap().unwrap().to_string(), "5");
         assert_eq!(root.negative_discount("unusual").unwrap().unwrap().to_string(), "5");
         assert_eq!(root.negative_discount("zero").unwrap().unwrap().to_string(), "0");
         assert_eq!(root.time("fine").unwrap().unwrap().to_string(), "2026-01-15T10:00:00.123456Z");
         root.time("coarse").unwrap();
+        assert_eq!(root.decimal("weight").unwrap(), None);
+        assert_eq!(root.decimal("word").unwrap_err().code, Code::NumberRange);
+        root.text("word").unwrap();
         assert_eq!(root.form("country", crate::canonical::forms::country_code).unwrap(), None);
     });
-    let expected =
-        [("/unusual", r#""5.00""#), ("/fine", r#""2026-01-15T10:00:00.1234567Z""#), ("/country", r#""Utopia""#)];
+    let expected = [
+        ("/unusual", r#""5.00""#),
+        ("/fine", r#""2026-01-15T10:00:00.1234567Z""#),
+        ("/weight", "0.30000000000000004"),
+        ("/country", r#""Utopia""#),
+    ];
     assert_eq!(left, expected.map(|(p, j)| (p.to_owned(), j.to_owned())));
 }
 
