@@ -244,6 +244,26 @@ fn no_binary_float_is_on_the_way_of_money() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Unsafe code has one file, and each piece of it a proof.
+#[test]
+fn unsafe_code_has_one_home_and_a_proof() {
+    let mut found = 0;
+    for (file, text) in sources() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (nth, line) in lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.split("//").next().is_some_and(|code| names(code, "unsafe")))
+        {
+            assert_eq!(file, "kafka/native.rs", "src/{file}:{}: {line}", nth + 1);
+            let above = lines[..nth].iter().rev().take_while(|line| !line.trim().is_empty() && !line.contains('}'));
+            assert!(above.clone().any(|line| line.contains("// SAFETY:")), "src/{file}:{}: no proof", nth + 1);
+            found += 1;
+        }
+    }
+    assert!(found > 0, "the home of unsafe code was not found");
+}
+
 #[test]
 fn every_file_says_first_what_it_is() {
     for (file, text) in sources() {
