@@ -47,6 +47,8 @@ pub struct Kafka {
     /// `host:port` each; empty where the command needs no broker and none is set.
     pub bootstrap_servers: Vec<String>,
     pub group: String,
+    /// A name that no other process of the group has while this one lives.
+    pub instance: Option<String>,
     pub group_protocol: GroupProtocol,
     /// librdkafka's properties in the order they were given; none that koine owns. Values may be secrets.
     pub properties: Vec<(String, Secret)>,
@@ -425,6 +427,7 @@ fn kafka(read: &mut Reader<'_>, context: &Context<'_>) -> Kafka {
         }
     }
     let group = read.text("kafka.group").unwrap_or_default();
+    let instance = read.text("kafka.instance");
     let group_protocol = match read.word("kafka.group_protocol") {
         1 => GroupProtocol::Consumer,
         _ => GroupProtocol::Classic,
@@ -433,7 +436,7 @@ fn kafka(read: &mut Reader<'_>, context: &Context<'_>) -> Kafka {
         let reason = "`consumer` needs librdkafka 2.15.0 or newer: before, a member over max.poll.interval.ms is expelled for good (librdkafka 5541)";
         read.wrong("kafka.group_protocol", format!("{reason}; this is {}", context.librdkafka));
     }
-    Kafka { bootstrap_servers, group, group_protocol, properties: properties(read) }
+    Kafka { bootstrap_servers, group, instance, group_protocol, properties: properties(read) }
 }
 
 /// `2.12.1` or `v2.15.0-RC1` as numbers; `None` where it cannot be read, which counts as too old.

@@ -98,7 +98,13 @@ pub const SETTINGS: &[Setting] = &[
         "kafka.group",
         Kind::Text,
         Some("koine"),
-        "The consumer group; also the stem of the transactional ids, `<group>-<n>`. Deployments that share it share the work. A new group starts at the earliest record.",
+        "The consumer group; also the stem of the transactional ids, `<group>-<instance>-<n>`. Deployments that share it share the work. A new group starts at the earliest record.",
+    ),
+    setting(
+        "kafka.instance",
+        Kind::Text,
+        None,
+        "A name that no other process of the group has while this one lives, such as the name of a StatefulSet's pod. With it, whoever comes after a crash takes over the transactional id and ends the open transaction at once; without it, the broker ends it after `transaction.timeout`. Two processes with one name fence each other for ever.",
     ),
     setting(
         "kafka.group_protocol",
