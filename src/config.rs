@@ -31,7 +31,6 @@ pub struct Config {
     pub batch: Batch,
     pub limits: Limits,
     pub dlq: DeadLetters,
-    pub privacy: Privacy,
     /// Address of the metrics and probes; port 0 takes a free one.
     pub http_listen: SocketAddr,
     pub log: Log,
@@ -48,6 +47,8 @@ pub struct Kafka {
     /// `host:port` each; empty where the command needs no broker and none is set.
     pub bootstrap_servers: Vec<String>,
     pub group: String,
+    /// A name that no other process of the group has while this one lives.
+    pub instance: Option<String>,
     pub group_protocol: GroupProtocol,
     /// librdkafka's properties in the order they were given; none that koine owns. Values may be secrets.
     pub properties: Vec<(String, Secret)>,
@@ -87,8 +88,6 @@ pub struct Source {
     pub vendor: Option<String>,
     pub shop: Option<String>,
     pub event_type: Option<String>,
-    /// A JSON Pointer to the webhook inside a gateway's envelope.
-    pub payload_pointer: Option<String>,
     /// An IANA time zone that exists.
     pub time_zone: Option<String>,
     pub extensions: Extensions,
@@ -98,7 +97,6 @@ pub struct Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extensions {
     Full,
-    Drift,
     Off,
 }
 
@@ -170,31 +168,6 @@ pub struct Limits {
 pub struct DeadLetters {
     /// Raw headers left out, as written in the configuration.
     pub drop_headers: Vec<String>,
-    pub connect: bool,
-    pub streams: bool,
-    pub spring: bool,
-}
-
-/// What becomes of sensitive fields, by class.
-#[derive(Debug, Clone)]
-pub struct Privacy {
-    pub contact: PrivacyRule,
-    pub birth: PrivacyRule,
-    pub government_id: PrivacyRule,
-    pub business_id: PrivacyRule,
-    pub network: PrivacyRule,
-    pub free_text: PrivacyRule,
-    pub payment: PrivacyRule,
-    pub undocumented: PrivacyRule,
-    /// There whenever a class says [`PrivacyRule::Hash`].
-    pub key: Option<Secret>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PrivacyRule {
-    Pass,
-    Hash,
-    Drop,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -402,8 +375,7 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
         wait: Duration::from_millis(read.number("batch.wait").unwrap_or_default()),
     };
     let limits = Limits { body_bytes: whole(read, "limits.body_bytes"), depth: whole(read, "limits.depth") };
-    let dlq = dead_letters(read);
-    let privacy = privacy(read);
+    let drop_headers = read.texts("dlq.drop_headers").into_iter().map(|(_, header)| header).collect();
     let http_listen = read.checked("http.listen", |text| {
         text.parse::<SocketAddr>().map_err(|_| "should be an address and a port, such as 0.0.0.0:9464".to_owned())
     });
@@ -432,8 +404,7 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
         workers,
         batch,
         limits,
-        dlq,
-        privacy,
+        dlq: DeadLetters { drop_headers },
         http_listen: http_listen?,
         log: Log { format, level: level? },
         drain,
@@ -456,6 +427,7 @@ fn kafka(read: &mut Reader<'_>, context: &Context<'_>) -> Kafka {
         }
     }
     let group = read.text("kafka.group").unwrap_or_default();
+    let instance = read.text("kafka.instance");
     let group_protocol = match read.word("kafka.group_protocol") {
         1 => GroupProtocol::Consumer,
         _ => GroupProtocol::Classic,
@@ -464,7 +436,7 @@ fn kafka(read: &mut Reader<'_>, context: &Context<'_>) -> Kafka {
         let reason = "`consumer` needs librdkafka 2.15.0 or newer: before, a member over max.poll.interval.ms is expelled for good (librdkafka 5541)";
         read.wrong("kafka.group_protocol", format!("{reason}; this is {}", context.librdkafka));
     }
-    Kafka { bootstrap_servers, group, group_protocol, properties: properties(read) }
+    Kafka { bootstrap_servers, group, instance, group_protocol, properties: properties(read) }
 }
 
 /// `2.12.1` or `v2.15.0-RC1` as numbers; `None` where it cannot be read, which counts as too old.
@@ -642,17 +614,13 @@ fn source(read: &mut Reader<'_>, context: &Context<'_>, path: &str) -> Option<So
     });
     let shop = read.text(&format!("{path}.shop"));
     let event_type = read.text(&format!("{path}.event_type"));
-    let payload_pointer = read.checked(&format!("{path}.payload_pointer"), |text| match text.starts_with('/') {
-        true => Ok(text.to_owned()),
-        false => Err("should be a JSON Pointer, which begins with /".to_owned()),
-    });
     let time_zone = read.checked(&format!("{path}.time_zone"), |text| match (context.time_zone)(text) {
         true => Ok(text.to_owned()),
         false => Err(format!("`{text}` is no IANA time zone, such as Europe/Zurich")),
     });
-    let extensions = [Extensions::Full, Extensions::Drift, Extensions::Off];
+    let extensions = [Extensions::Full, Extensions::Off];
     let extensions = extensions.get(read.word(&format!("{path}.extensions"))).copied()?;
-    Some(Source { topics, vendor: vendor.flatten(), shop, event_type, payload_pointer, time_zone, extensions })
+    Some(Source { topics, vendor: vendor.flatten(), shop, event_type, time_zone, extensions })
 }
 
 fn topics(read: &mut Reader<'_>) -> Topics {
@@ -724,50 +692,6 @@ fn check_loops(read: &mut Reader<'_>, sources: &[Source], topics: &Topics) {
     for (path, message) in wrong {
         read.wrong(&path, message);
     }
-}
-
-fn dead_letters(read: &mut Reader<'_>) -> DeadLetters {
-    let drop_headers = read.texts("dlq.drop_headers").into_iter().map(|(_, header)| header).collect();
-    let sets = read.texts("dlq.headers");
-    if let Some(settings::Kind::Words(words)) = settings::find("dlq.headers").map(|setting| setting.kind) {
-        for (path, set) in sets.iter().filter(|(_, set)| !words.contains(&set.as_str())) {
-            read.wrong(path, not_one_of(set, words.iter().copied()));
-        }
-    }
-    let has = |name: &str| sets.iter().any(|(_, set)| set == name);
-    DeadLetters { drop_headers, connect: has("connect"), streams: has("streams"), spring: has("spring") }
-}
-
-fn privacy(read: &mut Reader<'_>) -> Privacy {
-    let mut hashed = Vec::new();
-    let mut rule = |class: &str| {
-        let path = format!("privacy.{class}");
-        match read.word(&path) {
-            1 => {
-                hashed.push(path);
-                PrivacyRule::Hash
-            }
-            2 => PrivacyRule::Drop,
-            _ => PrivacyRule::Pass,
-        }
-    };
-    let mut privacy = Privacy {
-        contact: rule("contact"),
-        birth: rule("birth"),
-        government_id: rule("government_id"),
-        business_id: rule("business_id"),
-        network: rule("network"),
-        free_text: rule("free_text"),
-        payment: rule("payment"),
-        undocumented: rule("undocumented"),
-        key: None,
-    };
-    let errors = read.errors.len();
-    privacy.key = read.secret("privacy.key");
-    if let (Some(path), None, true) = (hashed.first(), &privacy.key, read.errors.len() == errors) {
-        read.wrong(path, "`hash` needs privacy.key or privacy.key_file");
-    }
-    privacy
 }
 
 #[cfg(test)]

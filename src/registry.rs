@@ -6,6 +6,7 @@
 //! schema_registry_converter calls a 500, 429, 504 or 401 permanent and keeps it for ever; here the answer's meaning
 //! decides ([`ErrorKind`]): only what a registry says about a schema is an answer, anything else is trouble that passes.
 
+pub mod decoder;
 pub mod embedded;
 
 use crate::config::{RegistryAuth, RegistrySettings as Settings};

@@ -146,7 +146,6 @@ pub struct Metrics {
     events: Vec<IntCounter>,
     ignored: Vec<IntCounter>,
     dead_letters: Vec<IntCounter>,
-    drift: Vec<IntCounter>,
     consumed: IntCounterVec,
     consumed_bytes: IntCounterVec,
     produced_bytes: IntCounter,
@@ -167,7 +166,6 @@ pub struct Metrics {
     lag: IntGaugeVec,
     last_record: GaugeVec,
     stopped: IntGaugeVec,
-    stats_failures: IntCounter,
     workers: IntGauge,
 }
 
@@ -191,11 +189,6 @@ impl Metrics {
         )?;
         let dead_letters =
             make.counters("koine_dead_letters_total", "Dead letters written, by code.", &["vendor", "code"])?;
-        let drift = make.counters(
-            "koine_schema_drift_total",
-            "Fields, words and events of webhooks that no document describes.",
-            &["vendor"],
-        )?;
         let state = make.gauges("koine_registry_state", "1 for the state of the schema registry: waiting (asking, or asking again), pinned (all ids known), refused (a schema is not registered).", &["state"])?;
         let transactions = make.counters("koine_transactions_total", "Transactions by how they ended.", &["result"])?;
         let rebuilds =
@@ -214,7 +207,6 @@ impl Metrics {
             events: all(&events, &[tables.vendors, tables.entities, tables.actions]),
             ignored: all(&ignored, &[tables.vendors, tables.rules]),
             dead_letters: all(&dead_letters, &[&vendors, tables.codes]),
-            drift: all(&drift, &[tables.vendors]),
             consumed: make.counters(
                 "koine_records_consumed_total",
                 "Raw records whose batch is committed.",
@@ -286,10 +278,6 @@ impl Metrics {
                 "koine_partition_stopped",
                 "Records that are gone before they were read, where that stopped the partition (see --accept-loss).",
                 &["topic", "partition"],
-            )?,
-            stats_failures: make.counter(
-                "koine_librdkafka_stats_parse_failures_total",
-                "Statistics of librdkafka that could not be read.",
             )?,
             workers: make.gauge("koine_workers", "Workers of this process.")?,
             registry: make.registry,
@@ -365,10 +353,6 @@ impl Metrics {
         self.schemas.with_label_values(&[subject, id.to_string().as_str()]).set(1);
     }
 
-    pub fn stats_unreadable(&self) {
-        self.stats_failures.inc();
-    }
-
     pub fn workers(&self, count: usize) {
         self.workers.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
@@ -435,7 +419,6 @@ pub struct Tally {
     events: Vec<u64>,
     ignored: Vec<u64>,
     dead_letters: Vec<u64>,
-    drift: Vec<u64>,
     produced_bytes: u64,
     topics: Vec<TopicTally>,
 }
@@ -467,7 +450,6 @@ impl Tally {
             events: vec![0; vendors * entities * actions],
             ignored: vec![0; vendors * rules],
             dead_letters: vec![0; (vendors + 1) * codes],
-            drift: vec![0; vendors],
             produced_bytes: 0,
             topics: Vec::new(),
         }
@@ -496,16 +478,16 @@ impl Tally {
     #[inline]
     pub fn event(&mut self, vendor: usize, entity: usize, action: usize) {
         debug_assert!(vendor < self.vendors && entity < self.entities && action < self.actions);
-        add(&mut self.records, vendor * OUTCOMES.len() + EVENT, 1);
-        add(&mut self.events, (vendor * self.entities + entity) * self.actions + action, 1);
+        count(&mut self.records, vendor * OUTCOMES.len() + EVENT);
+        count(&mut self.events, (vendor * self.entities + entity) * self.actions + action);
     }
 
     /// An ignored webhook.
     #[inline]
     pub fn ignored(&mut self, vendor: usize, rule: usize) {
         debug_assert!(vendor < self.vendors && rule < self.rules);
-        add(&mut self.records, vendor * OUTCOMES.len() + IGNORED, 1);
-        add(&mut self.ignored, vendor * self.rules + rule, 1);
+        count(&mut self.records, vendor * OUTCOMES.len() + IGNORED);
+        count(&mut self.ignored, vendor * self.rules + rule);
     }
 
     /// A dead letter; `None`: whose it was could not be told.
@@ -513,14 +495,8 @@ impl Tally {
     pub fn dead_letter(&mut self, vendor: Option<usize>, code: usize) {
         let vendor = vendor.unwrap_or(self.vendors);
         debug_assert!(vendor <= self.vendors && code < self.codes);
-        add(&mut self.records, vendor * OUTCOMES.len() + DEAD_LETTER, 1);
-        add(&mut self.dead_letters, vendor * self.codes + code, 1);
-    }
-
-    /// Undocumented fields, words and events of one webhook.
-    #[inline]
-    pub fn drift(&mut self, vendor: usize, count: usize) {
-        add(&mut self.drift, vendor, count as u64);
+        count(&mut self.records, vendor * OUTCOMES.len() + DEAD_LETTER);
+        count(&mut self.dead_letters, vendor * self.codes + code);
     }
 
     /// Bytes of values handed to the producer.
@@ -540,7 +516,6 @@ impl Tally {
         drain(&mut self.events, &metrics.events);
         drain(&mut self.ignored, &metrics.ignored);
         drain(&mut self.dead_letters, &metrics.dead_letters);
-        drain(&mut self.drift, &metrics.drift);
         metrics.produced_bytes.inc_by(std::mem::take(&mut self.produced_bytes));
         for topic in &mut self.topics {
             topic.counters.0.inc_by(std::mem::take(&mut topic.records));
@@ -550,8 +525,7 @@ impl Tally {
 
     /// Forgets everything since the last commit: the batch was aborted and will be read again.
     pub fn clear(&mut self) {
-        for counts in [&mut self.records, &mut self.events, &mut self.ignored, &mut self.dead_letters, &mut self.drift]
-        {
+        for counts in [&mut self.records, &mut self.events, &mut self.ignored, &mut self.dead_letters] {
             counts.fill(0);
         }
         self.produced_bytes = 0;
@@ -562,9 +536,9 @@ impl Tally {
 }
 
 #[inline]
-fn add(counts: &mut [u64], place: usize, count: u64) {
+fn count(counts: &mut [u64], place: usize) {
     if let Some(slot) = counts.get_mut(place) {
-        *slot += count;
+        *slot += 1;
     }
 }
 
@@ -686,7 +660,6 @@ mod tests {
             r#"koine_rebuilds_total{reason="producer_fenced"} 0"#,
             r#"koine_rebalances_total{kind="lost"} 0"#,
             r#"koine_commits_total{result="failed"} 0"#,
-            r#"koine_schema_drift_total{vendor="bspk"} 0"#,
             r#"koine_registry_state{state="waiting"} 0"#,
             "koine_producer_fatal_errors_total 0",
             "koine_offset_regressions_total 0",
@@ -711,7 +684,6 @@ mod tests {
         tally.ignored(1, 1);
         tally.dead_letter(Some(0), 0);
         tally.dead_letter(None, 1);
-        tally.drift(1, 3);
         tally.produced(70);
         assert_eq!(tally.outcomes(), 6);
         let before = metrics.render(Exposition::Prometheus);
@@ -733,7 +705,6 @@ mod tests {
             r#"koine_ignored_total{rule="credential",vendor="spree"} 1"#,
             r#"koine_dead_letters_total{code="body.empty",vendor="bspk"} 1"#,
             r#"koine_dead_letters_total{code="json.syntax",vendor="unknown"} 1"#,
-            r#"koine_schema_drift_total{vendor="spree"} 3"#,
         ] {
             has(&page, line);
         }

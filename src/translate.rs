@@ -64,6 +64,11 @@ pub struct SourceSettings {
     pub max_depth: usize,
 }
 
+/// The time zone of that IANA name. The database is part of the program: a zone means the same on every machine.
+pub fn time_zone(name: &str) -> Option<jiff::tz::TimeZone> {
+    jiff::tz::TimeZone::get(name).ok()
+}
+
 impl Default for SourceSettings {
     fn default() -> Self {
         SourceSettings {

@@ -1,5 +1,6 @@
 //! What the docs say is what the program does.
 
+use koine::config::settings;
 use koine::reject::Code;
 use std::fs;
 use std::path::Path;
@@ -23,4 +24,18 @@ fn every_error_code_is_documented_with_its_class() {
         rows.iter().all(|row| row.len() == 4 && row.iter().all(|cell| !cell.is_empty())),
         "a cause and a cure each"
     );
+}
+
+/// The introduction is written by hand; from the table's first line on, the page is the program's.
+#[test]
+fn every_setting_is_documented_as_the_table_has_it() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let page = fs::read_to_string(&path).expect("docs/configuration.md");
+    let introduction = page.split("\n| setting |").next().unwrap_or_default().trim_end();
+    let due = format!("{introduction}\n\n{}", settings::markdown());
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &due).expect("docs/configuration.md");
+    } else {
+        assert!(page == due, "docs/configuration.md is not today's table; renew it: BLESS=1 cargo test --test docs");
+    }
 }

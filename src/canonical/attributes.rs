@@ -2,38 +2,67 @@
 
 use super::Text;
 use serde::{Serialize, Serializer};
+use std::collections::HashSet;
 
 /// A map of strings, `namespace.key` → text. A list, because it is short, and so that the same bytes come out each time.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Attributes<'a>(Vec<(Text<'a>, Text<'a>)>);
+#[derive(Debug, Clone, Default)]
+pub struct Attributes<'a> {
+    entries: Vec<(Text<'a>, Text<'a>)>,
+    /// The keys again, once there are so many that looking through the list for each would be an attack.
+    index: HashSet<Text<'a>>,
+}
+
+/// Up to how many entries the list is looked through.
+const SHORT: usize = 32;
 
 impl<'a> Attributes<'a> {
     /// Adds an entry; false if there is one of that key, and nothing changes.
     #[must_use = "a key that is there already keeps its value: the new one has to go elsewhere"]
     pub fn insert(&mut self, key: Text<'a>, value: Text<'a>) -> bool {
-        let is_new = self.get(&key).is_none();
-        if is_new {
-            self.0.push((key, value));
+        if self.contains(&key) {
+            return false;
         }
-        is_new
+        if self.entries.len() == SHORT {
+            self.index = self.entries.iter().map(|(key, _)| key.clone()).collect();
+        }
+        if self.entries.len() >= SHORT {
+            self.index.insert(key.clone());
+        }
+        self.entries.push((key, value));
+        true
+    }
+
+    pub fn contains(&self, key: &str) -> bool {
+        match self.entries.len() > SHORT {
+            true => self.index.contains(key),
+            false => self.get(key).is_some(),
+        }
     }
 
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(k, _)| k == key).map(|(_, value)| &**value)
+        self.entries.iter().find(|(k, _)| k == key).map(|(_, value)| &**value)
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (&**key, &**value))
+        self.entries.iter().map(|(key, value)| (&**key, &**value))
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 }
+
+impl PartialEq for Attributes<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl Eq for Attributes<'_> {}
 
 impl Serialize for Attributes<'_> {
     #[inline]
@@ -46,7 +75,11 @@ impl Serialize for Attributes<'_> {
 impl<'de> serde::Deserialize<'de> for Attributes<'_> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let map = std::collections::BTreeMap::<String, String>::deserialize(deserializer)?;
-        Ok(Attributes(map.into_iter().map(|(key, value)| (key.into(), value.into())).collect()))
+        let mut attributes = Attributes::default();
+        for (key, value) in map {
+            assert!(attributes.insert(key.into(), value.into()));
+        }
+        Ok(attributes)
     }
 }
 
@@ -62,5 +95,17 @@ mod tests {
         assert!(!attributes.insert("b".into(), "3".into()));
         assert_eq!(attributes.iter().collect::<Vec<_>>(), [("b", "1"), ("a", "2")]);
         assert_eq!(attributes.get("b"), Some("1"));
+    }
+
+    #[test]
+    fn a_key_is_unique_however_many_there_are() {
+        let mut attributes = Attributes::default();
+        for n in 0..10_000 {
+            assert!(attributes.insert(format!("k{n}").into(), "1".into()), "{n}");
+        }
+        for n in 0..10_000 {
+            assert!(!attributes.insert(format!("k{n}").into(), "2".into()), "{n}");
+        }
+        assert_eq!(attributes.len(), 10_000);
     }
 }

@@ -4,23 +4,32 @@
 use super::Text;
 
 /// An ISO 4217 code, in whatever case it was written.
-pub fn currency(text: &str) -> Option<Text<'static>> {
+pub fn currency(text: &str) -> Option<Text<'_>> {
     let code = upper::<3>(text)?;
-    CURRENCIES.binary_search(&code.as_str()).ok().map(|at| Text::Borrowed(CURRENCIES[at]))
+    let at = CURRENCIES.binary_search_by(|known| known.as_bytes().cmp(&code)).ok()?;
+    Some(as_it_stands(text, CURRENCIES[at]))
 }
 
 /// An ISO 3166-1 alpha-2 code; alpha-3 is converted.
-pub fn country_code(text: &str) -> Option<Text<'static>> {
+pub fn country_code(text: &str) -> Option<Text<'_>> {
     if let Some(code) = upper::<2>(text) {
-        return COUNTRIES.iter().find(|(_, alpha2)| *alpha2 == code).map(|(_, alpha2)| Text::Borrowed(*alpha2));
+        let at = ALPHA_2.binary_search_by(|known| known.as_bytes().cmp(&code)).ok()?;
+        return Some(as_it_stands(text, ALPHA_2[at]));
     }
     let code = upper::<3>(text)?;
-    COUNTRIES.binary_search_by(|(alpha3, _)| (*alpha3).cmp(&code)).ok().map(|at| Text::Borrowed(COUNTRIES[at].1))
+    let at = ALPHA_3.binary_search_by(|(alpha_3, _)| alpha_3.as_bytes().cmp(&code)).ok()?;
+    Some(Text::Borrowed(ALPHA_3[at].1))
 }
 
 /// A BCP 47 tag of a language, maybe a script, maybe a region: `fr_CA` becomes `fr-CA`, `FR` becomes `fr`.
-pub fn locale(text: &str) -> Option<Text<'static>> {
-    // An encoding or variant of POSIX (`en_US.UTF-8`) is no part of the tag.
+pub fn locale(text: &str) -> Option<Text<'_>> {
+    // Nearly all are right as they stand.
+    match *text.as_bytes() {
+        [b'a'..=b'z', b'a'..=b'z'] | [b'a'..=b'z', b'a'..=b'z', b'-', b'A'..=b'Z', b'A'..=b'Z'] => {
+            return Some(Text::Borrowed(text));
+        }
+        _ => {}
+    }
     let mut parts = text.split(['-', '_']);
     let language = parts.next().filter(|part| matches!(part.len(), 2 | 3) && is_alphabetic(part))?;
     let mut tag = language.to_ascii_lowercase();
@@ -48,8 +57,14 @@ fn is_alphabetic(part: &str) -> bool {
 }
 
 /// The text in capitals, if it is `N` letters.
-fn upper<const N: usize>(text: &str) -> Option<String> {
-    (text.len() == N && is_alphabetic(text)).then(|| text.to_ascii_uppercase())
+fn upper<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let bytes: [u8; N] = text.as_bytes().try_into().ok()?;
+    is_alphabetic(text).then(|| bytes.map(|b| b.to_ascii_uppercase()))
+}
+
+/// The vendor's own text where it is the code already.
+fn as_it_stands<'a>(text: &'a str, code: &'static str) -> Text<'a> {
+    Text::Borrowed(if text == code { text } else { code })
 }
 
 /// ISO 4217, with codes withdrawn in this century, which old orders still carry. Sorted.
@@ -70,9 +85,28 @@ const CURRENCIES: &[&str] = &[
     "ZWL",
 ];
 
-/// ISO 3166-1 alpha-3 and alpha-2, with Kosovo's user-assigned pair. Sorted by alpha-3.
+/// ISO 3166-1 alpha-2, with Kosovo's user-assigned code. Sorted.
 #[rustfmt::skip]
-const COUNTRIES: &[(&str, &str)] = &[
+const ALPHA_2: &[&str] = &[
+    "AD", "AE", "AF", "AG", "AI", "AL", "AM", "AO", "AQ", "AR", "AS", "AT", "AU", "AW", "AX", "AZ", "BA", "BB",
+    "BD", "BE", "BF", "BG", "BH", "BI", "BJ", "BL", "BM", "BN", "BO", "BQ", "BR", "BS", "BT", "BV", "BW", "BY",
+    "BZ", "CA", "CC", "CD", "CF", "CG", "CH", "CI", "CK", "CL", "CM", "CN", "CO", "CR", "CU", "CV", "CW", "CX",
+    "CY", "CZ", "DE", "DJ", "DK", "DM", "DO", "DZ", "EC", "EE", "EG", "EH", "ER", "ES", "ET", "FI", "FJ", "FK",
+    "FM", "FO", "FR", "GA", "GB", "GD", "GE", "GF", "GG", "GH", "GI", "GL", "GM", "GN", "GP", "GQ", "GR", "GS",
+    "GT", "GU", "GW", "GY", "HK", "HM", "HN", "HR", "HT", "HU", "ID", "IE", "IL", "IM", "IN", "IO", "IQ", "IR",
+    "IS", "IT", "JE", "JM", "JO", "JP", "KE", "KG", "KH", "KI", "KM", "KN", "KP", "KR", "KW", "KY", "KZ", "LA",
+    "LB", "LC", "LI", "LK", "LR", "LS", "LT", "LU", "LV", "LY", "MA", "MC", "MD", "ME", "MF", "MG", "MH", "MK",
+    "ML", "MM", "MN", "MO", "MP", "MQ", "MR", "MS", "MT", "MU", "MV", "MW", "MX", "MY", "MZ", "NA", "NC", "NE",
+    "NF", "NG", "NI", "NL", "NO", "NP", "NR", "NU", "NZ", "OM", "PA", "PE", "PF", "PG", "PH", "PK", "PL", "PM",
+    "PN", "PR", "PS", "PT", "PW", "PY", "QA", "RE", "RO", "RS", "RU", "RW", "SA", "SB", "SC", "SD", "SE", "SG",
+    "SH", "SI", "SJ", "SK", "SL", "SM", "SN", "SO", "SR", "SS", "ST", "SV", "SX", "SY", "SZ", "TC", "TD", "TF",
+    "TG", "TH", "TJ", "TK", "TL", "TM", "TN", "TO", "TR", "TT", "TV", "TW", "TZ", "UA", "UG", "UM", "US", "UY",
+    "UZ", "VA", "VC", "VE", "VG", "VI", "VN", "VU", "WF", "WS", "XK", "YE", "YT", "ZA", "ZM", "ZW",
+];
+
+/// ISO 3166-1 alpha-3, and its alpha-2. Sorted.
+#[rustfmt::skip]
+const ALPHA_3: &[(&str, &str)] = &[
     ("ABW", "AW"), ("AFG", "AF"), ("AGO", "AO"), ("AIA", "AI"), ("ALA", "AX"), ("ALB", "AL"), ("AND", "AD"),
     ("ARE", "AE"), ("ARG", "AR"), ("ARM", "AM"), ("ASM", "AS"), ("ATA", "AQ"), ("ATF", "TF"), ("ATG", "AG"),
     ("AUS", "AU"), ("AUT", "AT"), ("AZE", "AZ"), ("BDI", "BI"), ("BEL", "BE"), ("BEN", "BJ"), ("BES", "BQ"),
@@ -144,6 +178,8 @@ mod tests {
     #[test]
     fn the_tables_are_sorted() {
         assert!(CURRENCIES.is_sorted());
-        assert!(COUNTRIES.is_sorted());
+        assert!(ALPHA_2.is_sorted());
+        assert!(ALPHA_3.is_sorted());
+        assert_eq!(ALPHA_2.len(), ALPHA_3.len());
     }
 }

@@ -3,8 +3,13 @@
 mod schemas;
 mod translate;
 
+use crate::config::{Config, Context};
+use crate::kafka;
+use crate::translate::time_zone;
+use crate::vendors::VENDORS;
 use clap::{Parser, Subcommand};
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// What the process ends with. 0 done; 1 the work found something wrong; 2 usage or configuration; 70 internal.
@@ -50,6 +55,17 @@ enum Command {
     Translate(translate::Arguments),
     /// The canonical schemas: list, export, register
     Schemas(schemas::Arguments),
+}
+
+/// Reads the configuration: the file, if one is given, and the environment's `KOINE__…`. `required` are the settings
+/// without which the command cannot work.
+fn configuration(file: Option<&Path>, required: &[&str]) -> Result<Config, Failure> {
+    let variables = std::env::vars().filter(|(name, _)| name.starts_with("KOINE__"));
+    let librdkafka = kafka::check_version("classic").map_err(Failure::Usage)?;
+    let vendors = VENDORS.map(|vendor| vendor.name);
+    let context =
+        Context { vendors: &vendors, librdkafka: &librdkafka, time_zone: |name| time_zone(name).is_some(), required };
+    Config::load(file, variables, &context).map_err(|errors| Failure::Usage(errors.to_string()))
 }
 
 /// Parses the arguments, runs the command, and says what came of it.

@@ -1,7 +1,9 @@
 //! `koine schemas`: the canonical schemas, listed, exported, registered.
 
-use super::Failure;
+use super::{Failure, configuration};
 use crate::canonical::EntityKind;
+use crate::config::Config;
+use crate::registry::{Registered, Registry, RegistryError, Wanted};
 use crate::schemas;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,12 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Register each schema under `<topic>-value`, compatibility FULL_TRANSITIVE
+    Register {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -30,6 +38,19 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Command::Export { out } => export(&out),
+        Command::Register { config } => {
+            let config = configuration(config.as_deref(), &["registry.url"])?;
+            let registry = Registry::new(&config.registry).map_err(Failure::Usage)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| Failure::Internal(error.to_string()))?;
+            for registered in
+                runtime.block_on(register(&registry, &config)).map_err(|error| Failure::Found(error.to_string()))?
+            {
+                let version = registered.version.map_or_else(|| "?".to_owned(), |version| version.to_string());
+                println!("{}\tid {}\tversion {version}", registered.subject, registered.id);
+            }
+            Ok(())
+        }
     }
 }
 
@@ -50,4 +71,16 @@ fn export(out: &Path) -> Result<(), Failure> {
         println!("{}", path.display());
     }
     Ok(())
+}
+
+/// Registers the schema of every canonical topic of the configuration. Twice is as good as once. The subject's rule is
+/// set first, so that nothing can be registered in between that breaks it.
+pub async fn register(registry: &Registry, config: &Config) -> Result<Vec<Registered>, RegistryError> {
+    let mut done = Vec::new();
+    for (kind, topic) in EntityKind::ALL.into_iter().zip(config.topics.canonical()) {
+        let subject = schemas::subject(topic);
+        registry.set_compatibility(&subject, "FULL_TRANSITIVE").await?;
+        done.push(registry.register(Wanted { subject: &subject, schema: schemas::json(kind) }).await?);
+    }
+    Ok(done)
 }

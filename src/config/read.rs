@@ -97,7 +97,7 @@ fn variable_path(name: &str) -> Result<Vec<Step>, String> {
                 path.push(Step::Key(property(parts.get(place..).unwrap_or_default())));
                 return Ok(path);
             }
-            (Kind::Sections | Kind::Texts | Kind::Words(_), Ok(index)) if path.last() != Some(&Step::Index(index)) => {
+            (Kind::Sections | Kind::Texts, Ok(index)) if path.last() != Some(&Step::Index(index)) => {
                 path.push(Step::Index(index));
                 continue;
             }

@@ -47,8 +47,6 @@ pub enum Kind {
     },
     /// One of these words.
     Word(&'static [&'static str]),
-    /// A list of these words.
-    Words(&'static [&'static str]),
     /// A vendor's name or `auto`.
     Vendor,
     /// A list of texts, or one text that is split at its commas.
@@ -72,7 +70,6 @@ impl Kind {
             Kind::Size { min, max } => format!("size, {} to {}", size_text(min), size_text(max)),
             Kind::Time { min, max } => format!("time, {} to {}", time_text(min), time_text(max)),
             Kind::Word(words) => words.join(", "),
-            Kind::Words(words) => format!("list of {}", words.join(", ")),
             Kind::Vendor => "a vendor's name, or auto".to_owned(),
             Kind::Texts => "list of texts".to_owned(),
             Kind::Properties => "map of texts".to_owned(),
@@ -83,7 +80,6 @@ impl Kind {
 const MIB: u64 = 1024 * 1024;
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
-const PRIVACY: Kind = Kind::Word(&["pass", "hash", "drop"]);
 
 const fn setting(key: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> Setting {
     Setting { key, kind, default, doc }
@@ -102,7 +98,13 @@ pub const SETTINGS: &[Setting] = &[
         "kafka.group",
         Kind::Text,
         Some("koine"),
-        "The consumer group; also the stem of the transactional ids, `<group>-<n>`. Deployments that share it share the work. A new group starts at the earliest record.",
+        "The consumer group; also the stem of the transactional ids, `<group>-<instance>-<n>`. Deployments that share it share the work. A new group starts at the earliest record.",
+    ),
+    setting(
+        "kafka.instance",
+        Kind::Text,
+        None,
+        "A name that no other process of the group has while this one lives, such as the name of a StatefulSet's pod. With it, whoever comes after a crash takes over the transactional id and ends the open transaction at once; without it, the broker ends it after `transaction.timeout`. Two processes with one name fence each other for ever.",
     ),
     setting(
         "kafka.group_protocol",
@@ -179,12 +181,6 @@ pub const SETTINGS: &[Setting] = &[
         "The event type of all these webhooks, where a body does not say it.",
     ),
     setting(
-        "sources[].payload_pointer",
-        Kind::Text,
-        None,
-        "Where a gateway put the webhook inside an envelope of its own: a JSON Pointer such as `/body`, to an object or a string.",
-    ),
-    setting(
         "sources[].time_zone",
         Kind::Text,
         None,
@@ -192,9 +188,9 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "sources[].extensions",
-        Kind::Word(&["full", "drift", "off"]),
+        Kind::Word(&["full", "off"]),
         Some("full"),
-        "What becomes of fields that have no canonical place: all kept, only those that no document describes, or none.",
+        "What becomes of fields that have no canonical place: all kept, or none.",
     ),
     setting("topics", Kind::Section, None, "The topics koine writes."),
     setting(
@@ -259,32 +255,6 @@ pub const SETTINGS: &[Setting] = &[
         Kind::Texts,
         Some("[x-bspk-secret, authorization, cookie]"),
         "Raw headers that are left out of dead letters, since they are credentials.",
-    ),
-    setting(
-        "dlq.headers",
-        Kind::Words(&["connect", "streams", "spring"]),
-        Some("[]"),
-        "Headers of Kafka Connect, Kafka Streams or Spring Kafka beside koine's own, for the tools that read those.",
-    ),
-    setting(
-        "privacy",
-        Kind::Section,
-        None,
-        "What becomes of sensitive fields, by the class their schema gives them (`koine.pii`); in `extensions` too. `hash` is HMAC-SHA-256 of the text, and `drop` where it is no text.",
-    ),
-    setting("privacy.contact", PRIVACY, Some("pass"), "Names, addresses, e-mail, telephone."),
-    setting("privacy.birth", PRIVACY, Some("pass"), "Dates of birth."),
-    setting("privacy.government_id", PRIVACY, Some("drop"), "Passport numbers and the like."),
-    setting("privacy.business_id", PRIVACY, Some("pass"), "Tax and company numbers."),
-    setting("privacy.network", PRIVACY, Some("pass"), "IP addresses."),
-    setting("privacy.free_text", PRIVACY, Some("pass"), "Notes and messages people wrote."),
-    setting("privacy.payment", PRIVACY, Some("pass"), "The last digits of cards, payment references."),
-    setting("privacy.undocumented", PRIVACY, Some("pass"), "Fields that no document describes."),
-    setting(
-        "privacy.key",
-        Kind::Secret,
-        None,
-        "The key of the hashes, needed where a class says `hash`. Another key makes other hashes: keep it as long as you join on them.",
     ),
     setting("http", Kind::Section, None, "Metrics and probes."),
     setting(
@@ -444,7 +414,7 @@ pub fn variable(key: &str) -> String {
     name
 }
 
-/// The table as Markdown: the body of `docs/configuration.md`.
+/// The table as Markdown: the end of `docs/configuration.md`.
 pub fn markdown() -> String {
     let mut out = String::from("| setting | type | default | meaning | variable |\n|---|---|---|---|---|\n");
     for setting in SETTINGS {
@@ -453,7 +423,7 @@ pub fn markdown() -> String {
             other => other.describe(),
         };
         let default = setting.default.map(|text| format!("`{text}`")).unwrap_or_default();
-        let section = matches!(setting.kind, Kind::Section | Kind::Sections | Kind::Properties);
+        let section = matches!(setting.kind, Kind::Section | Kind::Properties);
         let variable = if section { String::new() } else { format!("`{}`", variable(setting.key)) };
         out.push_str(&format!("| `{}` | {kind} | {default} | {} | {variable} |\n", setting.key, setting.doc));
     }

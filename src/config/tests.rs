@@ -1,3 +1,5 @@
+//! Configuration: what is read, what is refused, and how it is said.
+
 use super::*;
 
 const VENDORS: &[&str] = &["bspk", "spree", "composer", "bold"];
@@ -60,8 +62,6 @@ fn nothing_set_is_the_documented_default() {
     assert_eq!(config.batch, Batch { records: 1000, bytes: 8 << 20, wait: Duration::from_millis(100) });
     assert_eq!(config.limits, Limits { body_bytes: 8_388_608, depth: 128 });
     assert_eq!(config.dlq.drop_headers, ["x-bspk-secret", "authorization", "cookie"]);
-    assert_eq!(config.privacy.government_id, PrivacyRule::Drop);
-    assert_eq!(config.privacy.contact, PrivacyRule::Pass);
     assert_eq!(config.http_listen.to_string(), "0.0.0.0:9464");
     assert_eq!(config.log, Log { format: LogFormat::Text, level: "info".to_owned() });
     assert_eq!((config.drain, config.transaction_timeout), (Duration::from_secs(8), Duration::from_secs(30)));
@@ -76,15 +76,13 @@ kafka:
   properties: {security.protocol: ssl, compression.level: 3, socket.keepalive.enable: true}
 registry: {url: "https://registry/apis/ccompat/v7/", username: u, password: p, timeout: 2s}
 sources:
-  - {topics: ["raw.spree", "^raw\\.spree\\..*"], vendor: spree, shop: eu, time_zone: Europe/Zurich, extensions: drift}
+  - {topics: ["raw.spree", "^raw\\.spree\\..*"], vendor: spree, shop: eu, time_zone: Europe/Zurich, extensions: off}
   - topics: raw.any
-    payload_pointer: /body
 topics: {prefix: "acme.", create: true}
 delivery: at_least_once
 workers: auto
 batch: {records: 10, bytes: 1MB, wait: 1s}
-dlq: {headers: [spring]}
-privacy: {contact: hash, key: k}
+dlq: {drop_headers: [cookie, x-token]}
 http: {listen: "[::1]:0"}
 log: {format: json, level: "warn,koine::kafka=debug"}
 "#);
@@ -96,17 +94,13 @@ log: {format: json, level: "warn,koine::kafka=debug"}
         matches!(&config.registry.auth, RegistryAuth::Basic { username, password } if username == "u" && password.expose() == "p")
     );
     assert_eq!(config.sources.len(), 2);
-    assert_eq!(config.sources[0].extensions, Extensions::Drift);
-    assert_eq!(
-        (config.sources[1].vendor.as_deref(), config.sources[1].payload_pointer.as_deref()),
-        (None, Some("/body"))
-    );
+    assert_eq!(config.sources[0].extensions, Extensions::Off);
+    assert_eq!((config.sources[1].vendor.as_deref(), config.sources[1].extensions), (None, Extensions::Full));
     assert_eq!(config.topics.order, "acme.commerce.order.v1");
     assert_eq!(config.workers, Workers::Auto);
     assert!(config.workers.count() >= 1);
     assert_eq!(config.batch.bytes, 1_000_000);
-    assert!(config.dlq.spring && !config.dlq.connect);
-    assert_eq!(config.privacy.contact, PrivacyRule::Hash);
+    assert_eq!(config.dlq.drop_headers, ["cookie", "x-token"]);
     assert_eq!(config.source_of("raw.spree.eu"), Some(0));
     assert_eq!(config.source_of("raw.any"), Some(1));
     assert_eq!(config.source_of("raw.other"), None);
@@ -311,12 +305,14 @@ fn secrets_come_from_files_and_are_never_shown() {
     let path = file.0.display();
     let text = format!(
         "kafka: {{properties: {{sasl.password_file: {path}, sasl.username: me, ssl.key.password: hush-1}}}}\n\
-         registry: {{url: 'http://r', bearer_token: hush-2}}\nprivacy: {{contact: hash, key_file: {path}}}\n"
+         registry: {{url: 'http://r', bearer_token: hush-2}}\n"
     );
     let config = ok(&text);
+    let by_file = ok(&format!("registry: {{url: 'http://r', username: u, password_file: {path}}}"));
     let (_, password) = config.kafka.properties.iter().find(|(name, _)| name == "sasl.password").unwrap();
     assert_eq!(password.expose(), "from-file");
-    assert_eq!(config.privacy.key.as_ref().unwrap().expose(), "from-file");
+    assert!(matches!(&by_file.registry.auth, RegistryAuth::Basic { password, .. } if password.expose() == "from-file"));
+    assert!(!format!("{} {by_file:?}", by_file.to_yaml()).contains("from-file"));
     for shown in [config.to_yaml(), format!("{config:?}")] {
         assert!(!shown.contains("hush") && !shown.contains("from-file"), "{shown}");
         assert!(shown.contains("***"), "{shown}");
@@ -362,15 +358,13 @@ fn sources_are_checked() {
     assert!(mistake("sources: [raw.spree]").contains("should be a section"));
     assert!(mistake("sources: [{vendor: bold}]").contains("names no topics"));
     assert!(mistake("sources: [{topics: [a], time_zone: Mars/Olympus}]").contains("no IANA time zone"));
-    assert!(mistake("sources: [{topics: [a], payload_pointer: body}]").contains("begins with /"));
-    assert!(mistake("sources: [{topics: [a], extensions: some}]").contains("there are full, drift, off"));
+    assert!(mistake("sources: [{topics: [a], extensions: some}]").contains("there are full, off"));
 }
 
 #[test]
 fn limits_hold_each_other() {
     assert!(mistake("{transaction: {timeout: 1s}, batch: {wait: 900ms}}").contains("well below transaction.timeout"));
     ok("{transaction: {timeout: 1s}, batch: {wait: 900ms}, delivery: at_least_once}");
-    assert!(mistake("privacy: {contact: hash}").contains("needs privacy.key"));
     let newer = Context { librdkafka: "2.15.0", ..context() };
     assert!(Config::parse("kafka: {group_protocol: consumer}", [], &newer).is_ok());
     let unread = Context { librdkafka: "new", ..context() };
@@ -381,7 +375,7 @@ fn limits_hold_each_other() {
 fn the_effective_configuration_reads_back_as_itself() {
     let text = "kafka: {bootstrap_servers: 'a:9092', properties: {compression.type: zstd}}
 sources: [{topics: [raw.spree, '^raw\\.x\\..*'], vendor: spree, shop: 'a: b'}]
-dlq: {headers: [connect, streams]}
+dlq: {drop_headers: [cookie, x-token]}
 workers: auto
 ";
     let first = ok(text).to_yaml();

@@ -5,8 +5,10 @@
 
 mod assignment;
 mod consumer;
+mod embedded;
 mod native;
 mod producer;
+mod reader;
 mod record;
 mod settings;
 mod topics;
@@ -14,7 +16,9 @@ mod trouble;
 
 pub use assignment::{Gone, Side};
 pub use consumer::{Consumer, Membership, Polled};
+pub use embedded::{EmbeddedBroker, Writer};
 pub use producer::{Failure, Outgoing, Producer, SendError};
+pub use reader::{Read, Reader};
 pub use record::Record;
 pub use settings::{Connection, ConsumerSettings, ProducerSettings};
 pub use topics::{NewOne, Topics};

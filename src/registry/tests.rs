@@ -1,3 +1,5 @@
+//! The registry client against a registry that fails in every way, and the embedded one against foreign clients.
+
 use super::embedded::Embedded;
 use super::*;
 use crate::config::Secret;

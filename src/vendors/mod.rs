@@ -9,6 +9,8 @@ pub mod bspk;
 pub mod composer;
 pub mod cursor;
 pub mod spree;
+#[cfg(test)]
+mod testing;
 
 use crate::canonical::{Action, Attributes, Component, Coverage, Entity, Micros, Text};
 use crate::reject::{Code, Reject};
@@ -174,13 +176,14 @@ pub fn present(node: Node<'_>, said: &[(&'static str, &'static str)]) -> Cow<'st
     Cow::Owned(paths)
 }
 
-/// Adds an attribute under `name`, unless its name is that of a secret or is taken. The value is text as it stands, or
-/// the JSON text of anything else. What is not added stays unread, or is passed over as a secret.
+/// Adds an attribute under `name`, unless its name is taken, or a rule drops what has such a name, or the value is a
+/// JSON text with a secret in it. The value is text as it stands, or the JSON text of anything else. What is not added
+/// stays unread, or is passed over as dropped.
 pub fn add_attribute<'a>(attributes: &mut Attributes<'a>, name: Text<'a>, value: Node<'a>) -> Result<(), Reject> {
-    if value.is_nowhere() || attributes.get(&name).is_some() {
+    if value.is_nowhere() || attributes.contains(&name) {
         return Ok(());
     }
-    if cursor::is_secret_name(&name) {
+    if value.is_dropped_as(&name) || value.hides_secret() {
         value.skip();
         return Ok(());
     }
@@ -212,8 +215,37 @@ pub fn event_type<'a>(unit: &Unit<'a>, key: &'static str) -> Result<(Text<'a>, N
 
 #[cfg(test)]
 mod tests {
+    use super::cursor::{Doc, Tape};
     use super::*;
-    use cursor::{Doc, Tape};
+
+    fn with_root<T>(body: &str, rules: &Rules, f: impl FnOnce(Node<'_>) -> T) -> T {
+        let mut tape = Tape::default();
+        let text = tape.read(body.as_bytes(), 128).expect("JSON");
+        f(Doc::new(&tape, text, rules, None).root())
+    }
+
+    #[test]
+    fn an_attribute_is_no_way_round_the_rules() {
+        const OWN: &[Rule] = &[Rule::new("handle", Why::Secret), Rule::new("passport", Why::Privacy)];
+        let body = r#"{"size": "M", "fit": {"slim": true, "token": "SESAME"}, "note": "{plain}", "display_size": "Medium",
+            "erp.api_key": "SESAME", "external_data": "SESAME", "handle": "SESAME", "passport": "SESAME",
+            "packed": "[{\"login\": {\"password\": \"SESAME\"}}]", "nothing": null}"#;
+        let rules = Rules::new(&[SECRETS, OWN, &[Rule::new("display_*", Why::Derived)]]);
+        with_root(body, &rules, |root| {
+            let mut attributes = Attributes::default();
+            for (name, value) in root.entries().expect("an object") {
+                add_attribute(&mut attributes, Text::Borrowed(name), value).expect("an attribute");
+            }
+            let kept: Vec<_> = attributes.iter().collect();
+            assert_eq!(
+                kept,
+                [("size", "M"), ("fit", r#"{"slim":true}"#), ("note", "{plain}"), ("display_size", "Medium")]
+            );
+            let mut left_over = crate::canonical::ExtensionsBuffer::default();
+            root.leftovers(&mut String::new(), &mut left_over);
+            assert_eq!(left_over.view().iter().count(), 0);
+        });
+    }
 
     #[test]
     fn a_header_may_not_say_another_event_type_than_the_body() {

@@ -36,14 +36,14 @@ import stack as servers  # noqa: E402  (lies beside, not installed)
 FIXTURES = TESTS / "fixtures"
 VENDORS = ("bspk", "spree", "composer", "bold")
 CANONICAL = ("commerce.customer.v1", "commerce.cart.v1", "commerce.order.v1", "commerce.product.v1")
-METRICS = {"consumed": "koine_records_consumed_total", "outcome": "koine_records_outcome_total"}
+METRICS = {"consumed": "koine_records_consumed_total", "outcome": "koine_records_total"}
 SESSION_TIMEOUT_MS = 6000
 
 
 def config(brokers, registry, group, sources, prefix, delivery, port):
     """koine's configuration file; `sources` is {raw topic: vendor}."""
     return {
-        "kafka": {"bootstrap_servers": brokers, "group": group, "properties": {"session.timeout.ms": SESSION_TIMEOUT_MS}},
+        "kafka": {"bootstrap_servers": brokers, "group": group, "instance": "test", "properties": {"session.timeout.ms": SESSION_TIMEOUT_MS}},
         "registry": {"url": registry},
         "sources": [{"topics": [topic], "vendor": vendor} for topic, vendor in sources.items()],
         "topics": {"prefix": prefix},
@@ -52,8 +52,9 @@ def config(brokers, registry, group, sources, prefix, delivery, port):
     }
 
 
-def dlq_topic(prefix, raw):
-    return f"{prefix}dlq.{raw}"
+def dlq_topic(raw):
+    """`prefix` is in the raw topic's name already: KIP-1191 wants `dlq.` in front."""
+    return f"dlq.{raw}"
 
 
 def wait_for(condition, what, seconds, pause=0.05):
@@ -287,7 +288,7 @@ class Deployment:
 
     @property
     def dead(self):
-        return [dlq_topic(self.prefix, raw) for raw in self.sources]
+        return [dlq_topic(raw) for raw in self.sources]
 
     def create_outputs(self, canonical=3, dead=2):
         self.stack.create({t: canonical for t in self.canonical} | {t: dead for t in self.dead})

@@ -54,9 +54,9 @@ def spine(stack, deploy):
     with deployment.process() as koine:
         deployment.wait_consumed()
         wait_for(lambda: koine.total("consumed") >= len(inputs), "every record counted", 30)
-        counted = {vendor: {"consumed": koine.total("consumed", vendor=vendor)}
+        counted = {vendor: {"consumed": koine.total("consumed", topic=topic)}
                    | {outcome: koine.total("outcome", vendor=vendor, outcome=outcome) for outcome in ("event", "ignored", "dead_letter")}
-                   for vendor in VENDORS}
+                   for topic, vendor in deployment.sources.items()}
         koine.stop()
     return Spine(deployment, inputs, stack.read(deployment.canonical), stack.read(deployment.dead, decode=None), counted)
 
@@ -186,7 +186,7 @@ def test_malformed_comes_out_as_it_came_in(stack, deploy):
     for (raw, partition, offset), (case, record) in sent.items():
         what = case["name"]
         [letter] = letters[raw, partition, offset]
-        assert letter.topic == dlq_topic(deployment.prefix, raw), what
+        assert letter.topic == dlq_topic(raw), what
         assert letter.partition == partition % len(stack.partitions([letter.topic])), what
         assert (letter.key, letter.value, letter.timestamp) == (record["key"], record["value"], record["timestamp"]), what
         assert letter.headers[:len(KEPT)] == KEPT, what

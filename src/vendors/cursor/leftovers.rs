@@ -2,7 +2,7 @@
 
 use super::node::{Doc, Node, push_escaped};
 use super::rules::{Rules, Why};
-use super::tape::{Kind, Slot, Tape};
+use super::tape::{Kind, Slot, Tape, tag};
 use super::tokenize::unescape;
 use crate::canonical::ExtensionsBuffer;
 use std::fmt::Write;
@@ -15,6 +15,16 @@ impl Node<'_> {
         if slot.kind.is_container() && slot.len > 0 {
             self.doc().walk(slot, self.doc().run_start(self), "", pointer, out);
         }
+    }
+
+    /// Whether a rule drops what stands under `name`, whichever object that is in: for names that are data.
+    pub fn is_dropped_as(self, name: &str) -> bool {
+        matches!(self.doc().rules.cover(tag(name.as_bytes()), name, ""), Some(Why::Secret | Why::Privacy))
+    }
+
+    /// Whether this is a text that is itself JSON in which a secret stands.
+    pub fn hides_secret(self) -> bool {
+        self.is_text() && self.doc().hides_secret(self.slot())
     }
 }
 

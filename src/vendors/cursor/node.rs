@@ -35,6 +35,9 @@ pub struct Node<'a> {
 
 const NOWHERE: u32 = u32::MAX;
 
+/// How many keys ahead [`Node::echoes`] looks for the one that is repeated.
+const ECHO_WINDOW: usize = 16;
+
 /// Only the place: a payload's values do not get into messages by way of `{:?}`.
 impl std::fmt::Debug for Node<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -313,6 +316,10 @@ impl<'a> Node<'a> {
         !self.is_nowhere() && self.slot().kind.is_text()
     }
 
+    pub fn is_boolean(self) -> bool {
+        !self.is_nowhere() && matches!(self.slot().kind, Kind::True | Kind::False)
+    }
+
     /// The value under a key, whatever it is; nowhere if it is absent or null.
     #[inline(always)]
     pub fn value(self, keys: impl Keys) -> Result<Node<'a>, Reject> {
@@ -365,13 +372,26 @@ impl<'a> Node<'a> {
     /// An exact amount, as a JSON number or as text; an empty text is none.
     #[inline(always)]
     pub fn money(self, keys: impl Keys) -> Result<Option<Decimal>, Reject> {
-        self.read(keys, |node| node.read_decimal(Code::from))
+        self.read(keys, Node::read_decimal)
     }
 
-    /// An exact number that is no amount: a weight, a size, a rate.
+    /// An exact number that is no amount: a weight, a size, a rate. One that is too fine or too large to be kept exactly
+    /// (a binary float's `0.30000000000000004`) is nothing, and stays unread, so that it is kept.
     #[inline(always)]
     pub fn decimal(self, keys: impl Keys) -> Result<Option<Decimal>, Reject> {
-        self.read(keys, |node| node.read_decimal(|_| Code::NumberRange))
+        self.read(keys, |node| {
+            let was_marked = node.is_marked();
+            match node.read_decimal() {
+                Err(Reject { code: Code::MoneyPrecision, .. }) => {
+                    if !was_marked {
+                        node.unmark();
+                    }
+                    Ok(None)
+                }
+                Err(Reject { code: Code::MoneyInvalid, .. }) => Err(node.refuse(Code::NumberRange)),
+                other => other,
+            }
+        })
     }
 
     /// A discount of a vendor who writes discounts as positive amounts. If it is negative all the same, the amount is
@@ -388,7 +408,7 @@ impl<'a> Node<'a> {
     fn discount(self, keys: impl Keys, usually_negative: bool) -> Result<Option<Decimal>, Reject> {
         self.read(keys, |node| {
             let was_marked = node.is_marked();
-            let amount = node.read_decimal(Code::from)?;
+            let amount = node.read_decimal()?;
             let is_unusual =
                 amount.is_some_and(|amount| amount != Decimal::ZERO && amount.is_negative() != usually_negative);
             if is_unusual && !was_marked {
@@ -443,27 +463,37 @@ impl<'a> Node<'a> {
     pub fn form(
         self,
         keys: impl Keys,
-        convert: impl FnOnce(&str) -> Option<Text<'static>>,
+        convert: impl FnOnce(&str) -> Option<Text<'_>>,
     ) -> Result<Option<Text<'a>>, Reject> {
         self.read(keys, |node| {
             let was_marked = node.is_marked();
             let Some(text) = node.read_text()? else { return Ok(None) };
-            let converted = convert(&text);
+            let converted = match convert(&text) {
+                // Nearly always the text was right as it stood.
+                Some(Text::Borrowed(same)) if same == text => return Ok(Some(text)),
+                Some(other) => Some(Text::Owned(other.into_owned())),
+                None => None,
+            };
             if converted.is_none() && !text.is_empty() && !was_marked {
                 node.unmark();
             }
-            // Nearly always the text was right as it stood and can be borrowed.
-            Ok(converted.map(|converted| if converted == text { text } else { converted }))
+            Ok(converted)
         })
     }
 
     /// Refuses a second currency where the model has a place for one only. `wanted` is the record's.
     pub fn same_currency(self, keys: impl Keys, wanted: Option<&str>) -> Result<(), Reject> {
         self.read(keys, |node| {
+            let was_marked = node.is_marked();
             let currency = node.read_text()?.filter(|text| !text.is_empty());
             match (currency, wanted) {
                 (Some(currency), Some(wanted)) if !currency.eq_ignore_ascii_case(wanted) => {
                     Err(node.refuse(Code::MoneyMixedCurrency))
+                }
+                // There is nothing that it repeats, so it is kept.
+                (Some(_), None) if !was_marked => {
+                    node.unmark();
+                    Ok(Some(()))
                 }
                 _ => Ok(Some(())),
             }
@@ -483,6 +513,47 @@ impl<'a> Node<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Passes over every leaf below this node that only repeats, at the same place and with the same text, a leaf below
+    /// `original` that was read. What differs stays unread, so that it is kept, and so does what was not read there.
+    pub fn echoes(self, original: Node<'a>) {
+        if self.is_nowhere() || original.is_nowhere() || self.slot().kind != original.slot().kind {
+            return;
+        }
+        let (echo, source) = (self.slot(), original.slot());
+        let child = |nth: u32| Node { doc: self.doc, index: echo.at + nth };
+        match echo.kind {
+            Kind::Null => {}
+            Kind::Object => {
+                let sources = &original.doc.slots[source.at as usize..][..source.len as usize];
+                let mut next = 0;
+                for nth in 0..echo.len {
+                    // Who prints a thing twice prints its keys in one order. Looking farther would cost the square of
+                    // what a body may hold.
+                    let slot = child(nth).slot();
+                    let key = self.doc.key(slot);
+                    let ahead = sources[next..].iter().take(ECHO_WINDOW);
+                    let found = ahead.enumerate().find(|(_, it)| it.tag == slot.tag && original.doc.key(it) == key);
+                    if let Some((skipped, _)) = found {
+                        let twin = source.at + (next + skipped) as u32;
+                        child(nth).echoes(Node { doc: original.doc, index: twin });
+                        next += skipped + 1;
+                    }
+                }
+            }
+            Kind::Array => {
+                for nth in 0..echo.len.min(source.len) {
+                    child(nth).echoes(Node { doc: original.doc, index: source.at + nth });
+                }
+            }
+            _ => {
+                let is_word = matches!(echo.kind, Kind::True | Kind::False);
+                if original.is_marked() && (is_word || self.doc.text(echo) == original.doc.text(source)) {
+                    self.mark();
+                }
+            }
+        }
     }
 
     #[inline(always)]
@@ -544,10 +615,7 @@ impl<'a> Node<'a> {
     }
 
     #[inline(always)]
-    fn read_decimal(
-        self,
-        code: impl FnOnce(crate::canonical::DecimalError) -> Code,
-    ) -> Result<Option<Decimal>, Reject> {
+    fn read_decimal(self) -> Result<Option<Decimal>, Reject> {
         let slot = self.slot();
         let text = match slot.kind {
             Kind::Plain | Kind::Number => {
@@ -562,7 +630,7 @@ impl<'a> Node<'a> {
         if text.is_empty() {
             return Ok(None);
         }
-        Decimal::parse(&text).map(Some).map_err(|error| self.refuse(code(error)))
+        Decimal::parse(&text).map(Some).map_err(|error| self.refuse(Code::from(error)))
     }
 
     #[inline(always)]
@@ -612,6 +680,20 @@ impl<'a> Node<'a> {
         let written = self.doc.write_json(self.slot(), "", &mut out);
         self.mark_all();
         written.then_some(out)
+    }
+
+    /// The text or number under a key, without reading it: to know what kind of body this is, or what an id stands for.
+    pub fn peek(self, key: &'static str) -> Option<Text<'a>> {
+        let is_scalar = |node: &Node<'_>| {
+            !node.is_nowhere() && matches!(node.slot().kind, Kind::Plain | Kind::Escaped | Kind::Number)
+        };
+        let node = self.value(key).ok().filter(is_scalar)?;
+        let was_marked = node.is_marked();
+        let text = node.read_text().ok().flatten();
+        if !was_marked {
+            node.unmark();
+        }
+        text
     }
 
     /// The text of a scalar: of a string its text, of a number or boolean its JSON text; nothing if it is null.

@@ -254,18 +254,73 @@ fn a_key_with_escapes_is_written_again_as_json() {
 
 #[test]
 fn what_is_turned_or_cut_is_kept_as_it_was() {
-    let body = r#"{"usual":"-5.00","unusual":"5.00","zero":"0.00","fine":"2026-01-15T10:00:00.1234567Z","coarse":"2026-01-15T10:00:00Z","country":"Utopia"}"#;
+    let body = r#"{"usual":"-5.00","unusual":"5.00","zero":"0.00","fine":"2026-01-15T10:00:00.1234567Z","coarse":"2026-01-15T10:00:00Z","weight":0.30000000000000004,"word":"heavy","country":"Utopia"}"#;
     let left = left_over(body, &nothing(), |root| {
         assert_eq!(root.negative_discount("usual").unwrap().unwrap().to_string(), "5");
         assert_eq!(root.negative_discount("unusual").unwrap().unwrap().to_string(), "5");
         assert_eq!(root.negative_discount("zero").unwrap().unwrap().to_string(), "0");
         assert_eq!(root.time("fine").unwrap().unwrap().to_string(), "2026-01-15T10:00:00.123456Z");
         root.time("coarse").unwrap();
+        assert_eq!(root.decimal("weight").unwrap(), None);
+        assert_eq!(root.decimal("word").unwrap_err().code, Code::NumberRange);
+        root.text("word").unwrap();
         assert_eq!(root.form("country", crate::canonical::forms::country_code).unwrap(), None);
     });
-    let expected =
-        [("/unusual", r#""5.00""#), ("/fine", r#""2026-01-15T10:00:00.1234567Z""#), ("/country", r#""Utopia""#)];
+    let expected = [
+        ("/unusual", r#""5.00""#),
+        ("/fine", r#""2026-01-15T10:00:00.1234567Z""#),
+        ("/weight", "0.30000000000000004"),
+        ("/country", r#""Utopia""#),
+    ];
     assert_eq!(left, expected.map(|(p, j)| (p.to_owned(), j.to_owned())));
+}
+
+/// An echo is passed over where it repeats what was read; the rest of it is kept.
+#[test]
+fn an_echo_is_what_repeats_what_was_read() {
+    let body = r#"{
+        "a": {"id":"1","price":2.50,"on":true,"unread":"u","sku":{"code":"c"},"tags":["x","y"],"gone":1},
+        "b": {"new":0,"id":"1","price":2.5,"on":true,"unread":"u","sku":{"code":"c"},"tags":["x","z","y"],"on2":true}
+    }"#;
+    let left = left_over(body, &nothing(), |root| {
+        let a = root.child("a").unwrap();
+        a.text("id").unwrap();
+        a.money("price").unwrap();
+        a.boolean("on").unwrap();
+        a.child("sku").unwrap().text("code").unwrap();
+        a.texts("tags").unwrap();
+        root.child("b").unwrap().echoes(a);
+        root.child("c").unwrap().echoes(a);
+        a.echoes(root.child("c").unwrap());
+    });
+    let left: Vec<(&str, &str)> = left.iter().map(|(at, json)| (&**at, &**json)).collect();
+    let kept = [
+        ("/a/unread", "\"u\""),
+        ("/a/gone", "1"),
+        ("/b/new", "0"),
+        // The same number, in another text.
+        ("/b/price", "2.5"),
+        // Nobody read it the first time.
+        ("/b/unread", "\"u\""),
+        ("/b/tags/1", "\"z\""),
+        ("/b/tags/2", "\"y\""),
+        ("/b/on2", "true"),
+    ];
+    assert_eq!(left, kept);
+}
+
+/// Two wide objects whose keys stand in opposite order cost no more than their width: what is far is kept, not sought.
+#[test]
+fn an_echo_is_not_sought_far() {
+    let keys =
+        |order: &mut dyn Iterator<Item = usize>| order.map(|n| format!("\"k{n}\":{n}")).collect::<Vec<_>>().join(",");
+    let (there, back) = (keys(&mut (0..50_000)), keys(&mut (0..50_000).rev()));
+    let left = left_over(&format!("{{\"a\":{{{there}}},\"b\":{{{back}}}}}"), &nothing(), |root| {
+        let a = root.child("a").unwrap();
+        a.entries().unwrap().for_each(|(_, value)| drop(value.read_text().unwrap()));
+        root.child("b").unwrap().echoes(a);
+    });
+    assert!(left.len() > 49_000, "{}", left.len());
 }
 
 #[test]
@@ -275,6 +330,27 @@ fn an_alias_reads_the_first_that_is_there_and_leaves_the_others() {
         assert_eq!(root.text(["gone", "new2"]).unwrap(), None);
     });
     assert_eq!(left, [("/new".to_owned(), "\"2\"".to_owned())]);
+}
+
+#[test]
+fn to_look_at_a_text_is_not_to_read_it() {
+    let left = left_over(r#"{"name":"a.b","n":1,"read":"x"}"#, &nothing(), |root| {
+        assert_eq!(root.peek("name").as_deref(), Some("a.b"));
+        assert_eq!((root.peek("n").as_deref(), root.peek("gone").as_deref()), (Some("1"), None));
+        root.text("read").unwrap();
+        assert_eq!(root.peek("read").as_deref(), Some("x"));
+    });
+    assert_eq!(left, [("/name".to_owned(), "\"a.b\"".to_owned()), ("/n".to_owned(), "1".to_owned())]);
+}
+
+#[test]
+fn a_currency_without_one_to_compare_with_is_kept() {
+    let left = left_over(r#"{"a":"USD","b":"usd","c":"EUR"}"#, &nothing(), |root| {
+        root.same_currency("a", None).unwrap();
+        root.same_currency("b", Some("USD")).unwrap();
+        assert_eq!(root.same_currency("c", Some("USD")).unwrap_err().code, Code::MoneyMixedCurrency);
+    });
+    assert_eq!(left, [("/a".to_owned(), "\"USD\"".to_owned())]);
 }
 
 /// The leaves of a body are those that were read plus those that are left over, for many shapes and many choices of

@@ -32,8 +32,7 @@ const DROPS: &[Rule] = &[Rule::new("display_*", Why::Derived), Rule::new("*_in_c
 fn recognises(body: Node<'_>) -> bool {
     let has_data = body.value("data").is_ok_and(Node::is_object);
     let has_envelope = body.has("id") || body.has("metadata") || body.has("created_at");
-    // Last, because it counts as read.
-    has_data && has_envelope && body.text("name").is_ok_and(|name| name.is_some_and(|name| name.contains('.')))
+    has_data && has_envelope && body.peek("name").is_some_and(|name| name.contains('.'))
 }
 
 fn open<'a>(unit: &Unit<'a>) -> Result<Envelope<'a>, Reject> {

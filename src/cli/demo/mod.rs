@@ -1,0 +1,266 @@
+//! `koine demo`: the whole translator on one machine with nothing installed. A broker and a registry run inside this
+//! process; samples of the four vendors are fed as raw records; what comes out is read back by a consumer of its own,
+//! decoded by other code than ours, and shown.
+
+mod samples;
+mod view;
+
+use super::run::{self, Running};
+use super::{Failure, configuration_of};
+use crate::kafka::{Connection, EmbeddedBroker, Read, Reader, Trouble, Writer};
+use crate::registry::Registry;
+use crate::registry::decoder::Decoder;
+use crate::registry::embedded::Embedded;
+use crate::schemas;
+use crate::vendors::VENDORS;
+use samples::{BROKEN, GOOD, Sample};
+use std::io::{self, IsTerminal, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use view::{SeenDeadLetter, SeenEvent, View};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Translate every sample once, check that nothing was lost, and exit
+    #[arg(long)]
+    once: bool,
+    /// Webhooks a second that are fed, without --once
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: u32,
+    /// Where /metrics, /livez, /readyz and /version are served; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    http: SocketAddr,
+}
+
+/// How long the embedded parts may take for anything.
+const PATIENCE: Duration = Duration::from_secs(30);
+const RAW_PARTITIONS: i32 = 2;
+const OTHER_PARTITIONS: i32 = 3;
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Internal(error.to_string()))?;
+    let world = World::start(&runtime)?;
+    let config = world.configuration(arguments.http)?;
+    runtime.block_on(async {
+        let registry = Registry::new(&config.registry).map_err(Failure::Internal)?;
+        super::schemas::register(&registry, &config).await.map_err(internal)
+    })?;
+    let running = run::start(config, &runtime, false)?;
+    eprintln!("broker    {}   (kcat -b {} -L)", world.broker.bootstrap_servers(), world.broker.bootstrap_servers());
+    eprintln!("registry  {}", world.registry.url());
+    eprintln!("metrics   http://{}/metrics", running.address());
+    if arguments.once { once(&world, running, &runtime) } else { live(&world, running, &runtime, arguments.rate) }
+}
+
+/// What the demo brings along.
+struct World {
+    broker: EmbeddedBroker,
+    registry: Embedded,
+    connection: Connection,
+}
+
+impl World {
+    fn start(runtime: &tokio::runtime::Runtime) -> Result<World, Failure> {
+        let broker = EmbeddedBroker::start().map_err(internal)?;
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let registry = runtime.block_on(Embedded::start(here, schemas::evolves)).map_err(internal)?;
+        for (topics, partitions) in [(raw_topics(), RAW_PARTITIONS), (outputs(), OTHER_PARTITIONS)] {
+            for topic in topics {
+                broker.create_topic(&topic, partitions).map_err(internal)?;
+            }
+        }
+        let connection = Connection { bootstrap_servers: broker.bootstrap_servers(), properties: Vec::new() };
+        Ok(World { broker, registry, connection })
+    }
+
+    fn configuration(&self, http: SocketAddr) -> Result<crate::config::Config, Failure> {
+        let yaml = format!(
+            "kafka: {{bootstrap_servers: '{}', group: demo}}\nregistry: {{url: '{}'}}\nhttp: {{listen: '{http}'}}\nlog: {{level: warn}}\n",
+            self.broker.bootstrap_servers(),
+            self.registry.url(),
+        );
+        configuration_of(&yaml, &[])
+    }
+
+    fn feed(&self, writer: &Writer, sample: &Sample, nth: usize) -> Result<(), Failure> {
+        let topic = format!("raw.{}", sample.vendor);
+        let key = format!("{}-{nth}", sample.name);
+        writer.write(&topic, &key, Some(sample.body), now()).map_err(internal)
+    }
+}
+
+fn raw_topics() -> Vec<String> {
+    VENDORS.iter().map(|vendor| format!("raw.{}", vendor.name)).collect()
+}
+
+fn outputs() -> Vec<String> {
+    let canonical = crate::canonical::EntityKind::ALL.iter().map(|kind| kind.topic_name().to_owned());
+    canonical.chain(raw_topics().iter().map(|raw| format!("dlq.{raw}"))).collect()
+}
+
+/// Everything through, everything read back, and the sum made.
+fn once(world: &World, running: Running, runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
+    let writer = Writer::open(&world.connection).map_err(internal)?;
+    let mut fed = 0;
+    for (nth, sample) in GOOD.iter().chain(BROKEN).enumerate() {
+        world.feed(&writer, sample, nth)?;
+        fed += 1;
+    }
+    writer.finish(PATIENCE).map_err(internal)?;
+    let begun = Instant::now();
+    while running.consumed() < fed {
+        if begun.elapsed() > PATIENCE {
+            let message = format!("{} of {fed} webhooks were translated within {PATIENCE:?}", running.consumed());
+            return Err(Failure::Found(message));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let took = begun.elapsed();
+    let ignored = VENDORS.map(|vendor| (vendor.name, running.ignored(vendor.name)));
+    running.stop()?;
+
+    // From here on only what others would see: the topics, read by a consumer of our own.
+    let mut view = View::new(VENDORS.map(|vendor| vendor.name), false);
+    let mut out = io::stdout().lock();
+    let raw = read_all(world, &raw_topics(), |record| Ok(drop(count_consumed(&mut view, record.topic()))))?;
+    let decoder = Decoder::new(world.registry.url());
+    read_all(world, &outputs(), |record| show(&mut view, record, &decoder, runtime, &mut out))?;
+    for (vendor, ignored) in ignored {
+        if let Some(counts) = view.counts(vendor) {
+            counts.ignored = ignored;
+        }
+    }
+    let summary = view.summary();
+    writeln!(out, "\n{summary}\n{raw} webhooks in {took:.2?}, read back from the embedded broker").map_err(internal)?;
+    let is_whole = raw == fed && view.all().iter().all(|(_, counts)| counts.is_balanced());
+    if is_whole { Ok(()) } else { Err(Failure::Found(format!("the counts do not balance; {fed} webhooks were fed"))) }
+}
+
+/// Reads these topics to their end; how many records there were.
+fn read_all(
+    world: &World,
+    topics: &[String],
+    mut each: impl FnMut(&crate::kafka::Record<'_>) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let mut reader = Reader::open(&world.connection, &names).map_err(internal)?;
+    let begun = Instant::now();
+    let mut count = 0;
+    while !reader.is_at_end() {
+        if begun.elapsed() > PATIENCE {
+            return Err(Failure::Found(format!("{topics:?} could not be read to their end within {PATIENCE:?}")));
+        }
+        if let Read::Record(record) = reader.poll(Duration::from_millis(50)).map_err(internal)? {
+            each(&record)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// Feeds samples for ever, and shows what comes out.
+fn live(world: &World, running: Running, runtime: &tokio::runtime::Runtime, rate: u32) -> Result<(), Failure> {
+    let writer = Writer::open(&world.connection).map_err(internal)?;
+    let decoder = Decoder::new(world.registry.url());
+    let topics = outputs();
+    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let mut reader = Reader::open(&world.connection, &names).map_err(internal)?;
+    let mut out = io::stdout().lock();
+    let mut view = View::new(VENDORS.map(|vendor| vendor.name), out.is_terminal());
+    let begun = Instant::now();
+    let mut fed = 0;
+    while !running.is_finished() {
+        let due = (begun.elapsed().as_secs_f64() * f64::from(rate)) as usize;
+        while fed < due {
+            let sample = nth_sample(fed);
+            world.feed(&writer, sample, fed)?;
+            if let Some(counts) = view.counts(sample.vendor) {
+                counts.consumed += 1;
+            }
+            fed += 1;
+        }
+        match reader.poll(Duration::from_millis(20)) {
+            Ok(Read::Record(record)) => match show(&mut view, &record, &decoder, runtime, &mut out) {
+                Err(Failure::Internal(why)) if why.contains("Broken pipe") => break,
+                done => done?,
+            },
+            Ok(Read::Nothing) => {}
+            Err(trouble) => return Err(internal(trouble)),
+        }
+        for vendor in VENDORS {
+            if let Some(counts) = view.counts(vendor.name) {
+                counts.ignored = running.ignored(vendor.name);
+            }
+        }
+        view.draw(&mut out).map_err(internal)?;
+    }
+    running.stop()
+}
+
+/// Samples in a mixed order, one in eight broken.
+fn nth_sample(nth: usize) -> &'static Sample {
+    if nth % 8 == 7 {
+        return &BROKEN[nth / 8 % BROKEN.len()];
+    }
+    // A step that has no divisor in common with the number of samples visits them all.
+    let step = [67, 71, 73].into_iter().find(|step| GOOD.len() % step != 0).unwrap_or(1);
+    &GOOD[nth * step % GOOD.len()]
+}
+
+fn count_consumed(view: &mut View, topic: &str) -> Option<()> {
+    view.counts(topic.strip_prefix("raw.")?)?.consumed += 1;
+    Some(())
+}
+
+/// Counts and shows a record of an output topic.
+fn show(
+    view: &mut View,
+    record: &crate::kafka::Record<'_>,
+    decoder: &Decoder,
+    runtime: &tokio::runtime::Runtime,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+    let header = |wanted: &str| {
+        let mut found = String::new();
+        record.each_header(|name, value| {
+            if name == wanted {
+                found = text(value);
+            }
+        });
+        found
+    };
+    let shown = if record.topic().starts_with("dlq.") {
+        let letter = SeenDeadLetter {
+            vendor: header("koine.vendor"),
+            event_type: header("koine.event.type"),
+            code: header("koine.error.code"),
+            pointer: header("koine.error.pointer"),
+        };
+        view.dead_letter(letter, out)
+    } else {
+        let event = runtime.block_on(decoder.decode(record.value())).map_err(Failure::Found)?;
+        let word = |pointer: &str| event.pointer(pointer).and_then(|word| word.as_str()).unwrap_or_default().to_owned();
+        let entity = word("/meta/entity").to_lowercase();
+        let kind = header("ce_type");
+        view.event(SeenEvent { vendor: word("/meta/source/vendor"), entity, kind, key: text(record.key()) }, out)
+    };
+    shown.map_err(internal)
+}
+
+/// The samples' time in the raw topics is now, as that of webhooks would be.
+#[allow(clippy::disallowed_methods, reason = "the demo plays the outside world, which has a clock")]
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as i64)
+}
+
+fn internal(error: impl std::fmt::Display) -> Failure {
+    Failure::Internal(error.to_string())
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Failure {
+        Failure::Internal(trouble.to_string())
+    }
+}

@@ -1,0 +1,44 @@
+//! What the demo feeds: every sample body of the four vendors, and some that are broken, one in each way.
+
+/// A webhook as a vendor sends it.
+pub struct Sample {
+    pub vendor: &'static str,
+    pub name: &'static str,
+    pub body: &'static [u8],
+}
+
+/// Bodies that become events, or are rightly ignored.
+pub const GOOD: &[Sample] = include!(concat!(env!("OUT_DIR"), "/samples.rs"));
+
+macro_rules! broken {
+    ($($vendor:literal $name:literal)*) => {
+        &[$(Sample {
+            vendor: $vendor,
+            name: $name,
+            body: include_bytes!(concat!("../../../tests/fixtures/malformed/", $name, ".json")),
+        }),*]
+    };
+}
+
+/// Bodies that are refused.
+pub const BROKEN: &[Sample] = broken! {
+    "spree" "empty_body"
+    "spree" "truncated"
+    "spree" "bad_utf8"
+    "spree" "lone_high_surrogate"
+    "spree" "dup_key_nested"
+    "spree" "depth_129"
+    "spree" "unknown_action"
+    "spree" "order_id_missing"
+    "spree" "money_word"
+    "spree" "money_ten_decimals"
+    "spree" "time_february_30"
+    "spree" "quantity_word"
+    "bspk" "bspk_addresses_object"
+    "bspk" "bspk_updated_at_no_zone"
+    "bspk" "event_name_missing_bspk"
+    "composer" "composer_unit_price_precision"
+    "composer" "composer_customer_guid_missing"
+    "bold" "clock_missing_bold_order"
+    "bold" "bold_total_word"
+};

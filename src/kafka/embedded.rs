@@ -1,0 +1,57 @@
+//! A broker inside the process (librdkafka's own mock), for `koine demo` and tests: other clients can talk to it over
+//! TCP. It keeps everything in memory and does not isolate transactions. Knows nothing of what is written to it.
+
+use super::Connection;
+use super::trouble::Trouble;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use std::time::Duration;
+
+/// The running broker. It ends when this is dropped.
+pub struct EmbeddedBroker {
+    cluster: MockCluster<'static, DefaultProducerContext>,
+}
+
+impl EmbeddedBroker {
+    pub fn start() -> Result<EmbeddedBroker, Trouble> {
+        let cluster = MockCluster::new(1).map_err(|error| Trouble::Fatal(error.to_string()))?;
+        Ok(EmbeddedBroker { cluster })
+    }
+
+    /// `host:port` to connect to.
+    pub fn bootstrap_servers(&self) -> String {
+        self.cluster.bootstrap_servers()
+    }
+
+    pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), Trouble> {
+        self.cluster.create_topic(name, partitions, 1).map_err(|error| Trouble::Fatal(format!("{name}: {error}")))
+    }
+}
+
+/// Writes raw records as a bridge from HTTP would: no transactions, every one acknowledged before [`Writer::finish`].
+pub struct Writer {
+    producer: ThreadedProducer<DefaultProducerContext>,
+}
+
+impl Writer {
+    pub fn open(connection: &Connection) -> Result<Writer, Trouble> {
+        let producer = connection
+            .admin_config()
+            .create()
+            .map_err(|error: rdkafka::error::KafkaError| Trouble::Fatal(error.to_string()))?;
+        Ok(Writer { producer })
+    }
+
+    pub fn write(&self, topic: &str, key: &str, value: Option<&[u8]>, timestamp_ms: i64) -> Result<(), Trouble> {
+        let mut record: BaseRecord<'_, str, [u8]> = BaseRecord::to(topic).key(key).timestamp(timestamp_ms);
+        if let Some(value) = value {
+            record = record.payload(value);
+        }
+        self.producer.send(record).map_err(|(error, _)| Trouble::Retriable(error.to_string()))
+    }
+
+    /// Waits until everything is acknowledged.
+    pub fn finish(&self, within: Duration) -> Result<(), Trouble> {
+        self.producer.flush(within).map_err(|error| Trouble::Retriable(error.to_string()))
+    }
+}
