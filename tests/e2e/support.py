@@ -46,15 +46,15 @@ def config(brokers, registry, group, sources, prefix, delivery, port):
         "kafka": {"bootstrap_servers": brokers, "group": group, "instance": "test", "properties": {"session.timeout.ms": SESSION_TIMEOUT_MS}},
         "registry": {"url": registry},
         "sources": [{"topics": [topic], "vendor": vendor} for topic, vendor in sources.items()],
-        "topics": {"prefix": prefix},
+        # Two deployments may read the same raw topics.
+        "topics": {"prefix": prefix, "dead_letter_prefix": f"dlq.{prefix}"},
         "delivery": delivery,
         "http": {"listen": f"127.0.0.1:{port}"},
     }
 
 
-def dlq_topic(raw):
-    """`prefix` is in the raw topic's name already: KIP-1191 wants `dlq.` in front."""
-    return f"dlq.{raw}"
+def dlq_topic(prefix, raw):
+    return f"dlq.{prefix}{raw}"
 
 
 def wait_for(condition, what, seconds, pause=0.05):
@@ -288,7 +288,7 @@ class Deployment:
 
     @property
     def dead(self):
-        return [dlq_topic(raw) for raw in self.sources]
+        return [dlq_topic(self.prefix, raw) for raw in self.sources]
 
     def create_outputs(self, canonical=3, dead=2):
         self.stack.create({t: canonical for t in self.canonical} | {t: dead for t in self.dead})

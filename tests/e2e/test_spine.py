@@ -188,7 +188,7 @@ def test_malformed_comes_out_as_it_came_in(stack, deploy):
     for (raw, partition, offset), (case, record) in sent.items():
         what = case["name"]
         [letter] = letters[raw, partition, offset]
-        assert letter.topic == dlq_topic(raw), what
+        assert letter.topic == dlq_topic(deployment.prefix, raw), what
         assert letter.partition == partition % len(stack.partitions([letter.topic])), what
         assert (letter.key, letter.value, letter.timestamp) == (record["key"], record["value"], record["timestamp"]), what
         assert letter.headers[:len(KEPT)] == KEPT, what
