@@ -29,10 +29,11 @@ impl Micros {
         }
     }
 
-    /// A date and time without a zone, as microseconds since 1970 of that local clock.
+    /// A date and time without a zone, of whatever local clock.
     pub fn parse_naive(text: &str) -> Option<jiff::civil::DateTime> {
-        let looks_naive = text.len() >= 16 && !text.ends_with(['Z', 'z']) && !text[10..].contains(['+', '-', '[']);
-        (text.is_ascii() && looks_naive).then(|| text.parse().ok()).flatten()
+        let (_, rest) = text.split_at_checked(10).filter(|_| text.is_ascii())?;
+        let looks_naive = text.len() >= 16 && !rest.ends_with(['Z', 'z']) && !rest.contains(['+', '-', '[']);
+        looks_naive.then(|| text.parse().ok()).flatten()
     }
 }
 
@@ -260,6 +261,18 @@ mod tests {
             "1700000000",
         ] {
             assert_eq!(shown(text), None, "{text}");
+        }
+    }
+
+    /// Bytes are not letters: byte 10, where a blank or a T is due, may lie in the middle of one.
+    #[test]
+    fn a_text_that_is_no_local_time_either_is_refused_and_breaks_nothing() {
+        for text in [
+            "a\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
+            "\u{1f600}\u{1f600}\u{1f600}\u{1f600}\u{1f600}",
+            "2026-01-15T10:00:00\u{660}",
+        ] {
+            assert_eq!((Micros::parse(text), Micros::parse_naive(text)), (None, None), "{text}");
         }
     }
 
