@@ -59,7 +59,7 @@ codes! {
     TimeInvalid = "time.invalid", Data;
     /// A number that is none, or does not fit.
     NumberRange = "number.range", Data;
-    /// The canonical record is larger than the broker takes.
+    /// The canonical record is larger than the broker takes, or would be far larger than its webhook.
     RecordTooLarge = "record.too_large", Limit;
     /// The broker refused the record for what it is (an invalid timestamp, say).
     RecordRefused = "record.refused", Limit;
@@ -88,7 +88,9 @@ impl Code {
             Code::MoneyMixedCurrency => "an amount is in another currency than its record",
             Code::TimeInvalid => "a time has to exist and to have the form and zone of its field",
             Code::NumberRange => "a number has to be one, and to fit its field",
-            Code::RecordTooLarge => "the canonical record is larger than the broker takes",
+            Code::RecordTooLarge => {
+                "the canonical record is larger than the broker takes, or far larger than its webhook"
+            }
             Code::RecordRefused => "the broker refused the canonical record for what it is",
         }
     }

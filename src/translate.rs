@@ -261,6 +261,7 @@ impl Job<'_> {
             }
         };
         let doc = doc.with_rules(rules);
+        doc.allow(self.text);
         let body = unit(&doc, self.element);
         let mut known = Known { vendor: Some(vendor.name), ..Known::default() };
         match self.event(vendor, body, &mut known, buffers, &mut hand_on) {
@@ -328,7 +329,7 @@ impl Job<'_> {
         let mapped = (mapping.map)(&envelope, mapping.action)?;
         buffers.extensions.clear();
         if self.settings.extensions {
-            body.leftovers(buffers.pointer, buffers.extensions);
+            body.leftovers(buffers.pointer, buffers.extensions)?;
         }
         let shop = self.settings.shop.as_deref().or_else(|| self.raw.header("koine-shop")).map(Text::Borrowed);
         let shop = shop.or(envelope.shop).unwrap_or(Text::Borrowed("default"));

@@ -242,7 +242,7 @@ mod tests {
                 [("size", "M"), ("fit", r#"{"slim":true}"#), ("note", "{plain}"), ("display_size", "Medium")]
             );
             let mut left_over = crate::canonical::ExtensionsBuffer::default();
-            root.leftovers(&mut String::new(), &mut left_over);
+            root.leftovers(&mut String::new(), &mut left_over).expect("room");
             assert_eq!(left_over.view().iter().count(), 0);
         });
     }

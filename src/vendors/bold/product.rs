@@ -182,7 +182,8 @@ impl<'a> OptionNames<'a> {
 fn chosen_option<'a>(value: Node<'a>, names: &OptionNames<'a>) -> Result<ChosenOption<'a>, Reject> {
     // The option is named by its id; one that the product does not list stays unread.
     let name = value.peek("platform_option_id").and_then(|id| names.0.get(&id).cloned());
-    if name.is_some() {
+    if let Some(name) = &name {
+        value.spend(name.len())?;
         value.id("platform_option_id")?;
     }
     Ok(ChosenOption { name, value: value.text("name")?, label: None })

@@ -249,6 +249,8 @@ pub fn flatten<'a, T>(
         return Ok(());
     }
     let lines = list.items()?;
+    let repeated = parent_id.as_deref().map_or(0, str::len);
+    list.spend(lines.len() * (size_of::<T>() + repeated))?;
     out.reserve(lines.len());
     for line in lines {
         let id = line.id("guid")?;

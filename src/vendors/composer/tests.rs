@@ -28,7 +28,7 @@ fn map<T>(body: &str, check: impl FnOnce(Option<&str>, &Mapped<'_>, Leftovers) -
     };
     let (mapped, shop) = mapped().map_err(|reject: Reject| (reject.code, doc.pointer(root, &reject)))?;
     let mut left = ExtensionsBuffer::default();
-    root.leftovers(&mut String::new(), &mut left);
+    root.leftovers(&mut String::new(), &mut left).expect("room");
     let left = left.view().iter().map(|(at, json)| (at.to_owned(), json.to_owned())).collect();
     Ok(check(shop.as_deref(), &mapped, left))
 }

@@ -5,16 +5,19 @@ use super::rules::{Rules, Why};
 use super::tape::{Kind, Slot, Tape, tag};
 use super::tokenize::unescape;
 use crate::canonical::ExtensionsBuffer;
+use crate::reject::Reject;
 use std::fmt::Write;
 
 impl Node<'_> {
-    /// Puts into `out` every node below this one of which nothing was read, by its pointer from here on.
-    pub fn leftovers(self, pointer: &mut String, out: &mut ExtensionsBuffer) {
+    /// Puts into `out` every node below this one of which nothing was read, by its pointer from here on. Refuses where
+    /// the pointers would become far larger than the body.
+    pub fn leftovers(self, pointer: &mut String, out: &mut ExtensionsBuffer) -> Result<(), Reject> {
         pointer.clear();
         let slot = self.slot();
         if slot.kind.is_container() && slot.len > 0 {
-            self.doc().walk(slot, self.doc().run_start(self), "", pointer, out);
+            self.doc().walk(self, self.doc().run_start(self), "", pointer, out)?;
         }
+        Ok(())
     }
 
     /// Whether a rule drops what stands under `name`, whichever object that is in: for names that are data.
@@ -48,12 +51,13 @@ impl Doc<'_> {
     /// children themselves.
     fn walk(
         &self,
-        parent: &Slot,
+        node: Node<'_>,
         mut start: usize,
         parent_key: &str,
         pointer: &mut String,
         out: &mut ExtensionsBuffer,
-    ) {
+    ) -> Result<(), Reject> {
+        let parent = node.slot();
         let first = parent.at as usize;
         for (nth, child) in self.slots[first..][..parent.len as usize].iter().enumerate() {
             if !child.kind.is_container() {
@@ -62,6 +66,7 @@ impl Doc<'_> {
                     continue;
                 }
                 let before = self.step(parent.kind, child, nth, pointer);
+                node.spend(pointer.len())?;
                 out.push_if(|to| to.push_str(pointer), |text| self.write_json(child, "", text));
                 pointer.truncate(before);
             } else if child.len > 0 {
@@ -70,8 +75,9 @@ impl Doc<'_> {
                     let before = self.step(parent.kind, child, nth, pointer);
                     let key = if parent.kind == Kind::Object { self.key(child) } else { parent_key };
                     if self.is_any_marked(start, end) {
-                        self.walk(child, start, key, pointer, out);
+                        self.walk(node.nth(nth), start, key, pointer, out)?;
                     } else {
+                        node.spend(pointer.len())?;
                         out.push_if(|to| to.push_str(pointer), |text| self.write_json(child, key, text));
                     }
                     pointer.truncate(before);
@@ -79,6 +85,7 @@ impl Doc<'_> {
                 start = end;
             }
         }
+        Ok(())
     }
 
     fn step(&self, parent: Kind, child: &Slot, nth: usize, pointer: &mut String) -> usize {

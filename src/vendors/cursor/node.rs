@@ -5,7 +5,7 @@
 //! apart asks [`Node::has`]. Knows no vendor's field names.
 
 use super::rules::Rules;
-use super::tape::{HINTS, Kind, Slot, Tape, tag};
+use super::tape::{HINTS, Kind, Slot, Tape, room_of, tag};
 use super::tokenize::unescape;
 use crate::canonical::{Date, Decimal, Micros, Text};
 use crate::reject::{Code, Place, Reject};
@@ -20,6 +20,7 @@ pub struct Doc<'a> {
     pub(super) slots: &'a [Slot],
     elements: &'a [[u32; 2]],
     marks: &'a [Cell<u64>],
+    room: &'a Cell<usize>,
     hints: &'a [Cell<u16>; HINTS],
     pub(super) rules: &'a Rules,
     /// For times that name no zone, where the configuration names one.
@@ -75,6 +76,7 @@ impl<'a> Doc<'a> {
             slots: &tape.slots,
             elements: &tape.elements,
             marks: &tape.marks,
+            room: &tape.room,
             hints: &tape.hints,
             rules,
             zone,
@@ -84,6 +86,12 @@ impl<'a> Doc<'a> {
     /// The same view under other rules.
     pub fn with_rules(self, rules: &'a Rules) -> Doc<'a> {
         Doc { rules, ..self }
+    }
+
+    /// Lets so much be made of what is read from here on as befits `text`, the webhook's. A text that every element of a
+    /// list repeats, and a key that stands in the pointer to each of many, make of a small body a huge record.
+    pub fn allow(&self, text: &str) {
+        self.room.set(room_of(text));
     }
 
     pub fn root(&'a self) -> Node<'a> {
@@ -255,8 +263,25 @@ impl<'a> Node<'a> {
     #[inline(always)]
     pub fn list<T>(self, keys: impl Keys, read: impl FnMut(Node<'a>) -> Result<T, Reject>) -> Result<Vec<T>, Reject> {
         match self.find(keys)? {
-            Some(list) => list.items()?.map(Node::must_be_object).map(read_result(read)).collect(),
+            Some(list) => {
+                let items = list.items()?;
+                list.spend(items.len() * size_of::<T>())?;
+                items.map(Node::must_be_object).map(read_result(read)).collect()
+            }
             None => Ok(Vec::new()),
+        }
+    }
+
+    /// Takes so many bytes for what is made of this value beyond its own text: for each element of a list, or for a text
+    /// that stands elsewhere and is said again. Refuses once a webhook has taken more than befits its size.
+    #[inline]
+    pub fn spend(self, bytes: usize) -> Result<(), Reject> {
+        match self.doc.room.get().checked_sub(bytes) {
+            Some(left) => {
+                self.doc.room.set(left);
+                Ok(())
+            }
+            None => Err(self.refuse(Code::RecordTooLarge)),
         }
     }
 
@@ -747,6 +772,11 @@ impl<'a> Node<'a> {
     #[inline(never)]
     pub fn missing(self, key: &'static str, code: Code) -> Reject {
         Reject { code, place: if self.is_nowhere() { Place::Whole } else { Place::Absent(self.index, key) } }
+    }
+
+    /// The n-th child of this container.
+    pub(super) fn nth(self, nth: usize) -> Node<'a> {
+        Node { doc: self.doc, index: self.slot().at + nth as u32 }
     }
 
     pub(super) fn doc(self) -> &'a Doc<'a> {

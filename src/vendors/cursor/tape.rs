@@ -69,6 +69,8 @@ pub struct Tape {
     pub(super) elements: Vec<[u32; 2]>,
     /// One bit a node: was it read?
     pub(super) marks: Vec<Cell<u64>>,
+    /// How many bytes may still be made of the body: see [`super::Doc::allow`].
+    pub(super) room: Cell<usize>,
     /// Where a key was found last time, by the key and the width of the object. Only a guess: it is always checked.
     pub(super) hints: Box<[Cell<u16>; HINTS]>,
 }
@@ -81,6 +83,7 @@ impl Default for Tape {
             arena: String::new(),
             elements: Vec::new(),
             marks: Vec::new(),
+            room: Cell::new(0),
             hints: Box::new([const { Cell::new(0) }; HINTS]),
         }
     }
@@ -104,6 +107,7 @@ impl Tape {
         tokenize::fill(self, body, max_depth)?;
         self.marks.clear();
         self.marks.resize(self.slots.len().div_ceil(64), Cell::new(0));
+        self.room.set(room_of(body));
         Ok(body)
     }
 
@@ -136,6 +140,12 @@ impl Tape {
         keys.sort_unstable();
         keys.windows(2).any(|pair| pair[0] == pair[1])
     }
+}
+
+/// How large what is made of `body` may become beyond its own texts: many times what any vendor's bodies need, and never
+/// the square of their size.
+pub(super) fn room_of(body: &str) -> usize {
+    (16 << 20) + 64 * body.len()
 }
 
 /// A cheap hash of a key: its length and its first and last eight bytes. Folded at compile time for a literal.
