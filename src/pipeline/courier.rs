@@ -6,6 +6,7 @@
 use super::batch::{Batch, UnitKind};
 use super::control::Backoff;
 use super::dead_letter;
+use super::outputs::NotReady;
 use super::worker::Worker;
 use crate::kafka::{Failure, Membership, Offsets, Outgoing, Producer, ProducerSettings, Refusal, SendError, Trouble};
 use crate::telemetry::{Rebuild, TransactionEnd};
@@ -335,9 +336,7 @@ impl<'w> Courier<'w> {
                 }
                 UnitKind::DeadLetter(letter) => {
                     let sent = batch.with_raw(unit, |raw| {
-                        let Some(partitions) = self.worker.plan.outputs.dead_letter_partitions(raw.topic) else {
-                            return Err(SendError::Trouble(self.look_up(raw.topic)));
-                        };
+                        let partitions = self.dead_letter_partitions(raw.topic).map_err(SendError::Trouble)?;
                         let form = letter.form;
                         let headers = dead_letter::headers(
                             raw,
@@ -380,6 +379,10 @@ impl<'w> Courier<'w> {
                     }
                 }
                 Err(SendError::Trouble(trouble)) => {
+                    if let Some(unit) = batch.units.get(nth).filter(|unit| matches!(unit.kind, UnitKind::DeadLetter(_)))
+                    {
+                        batch.with_raw(unit, |raw| self.worker.plan.outputs.forget(raw.topic));
+                    }
                     // What went before it may be what is really wrong.
                     self.check(producer)?;
                     return Err(trouble.into());
@@ -388,13 +391,19 @@ impl<'w> Courier<'w> {
         }
     }
 
-    /// Looks up, or makes, the dead-letter topic of a raw topic that was not there at start.
-    fn look_up(&self, raw: &str) -> Trouble {
-        let prepared = self.worker.plan.outputs.prepare(&self.worker.plan.connection, |topic| topic == raw);
-        Trouble::Abort(match prepared {
-            Ok(()) => format!("the dead-letter topic of {raw} is known now"),
-            Err(why) => format!("the dead-letter topic of {raw} is not ready: {why:?}"),
-        })
+    /// How many partitions the dead-letter topic of a raw topic has. One that was not there at start is looked up, or
+    /// made.
+    fn dead_letter_partitions(&self, raw: &str) -> Result<i32, Trouble> {
+        let outputs = &self.worker.plan.outputs;
+        if let Some(partitions) = outputs.dead_letter_partitions(raw) {
+            return Ok(partitions);
+        }
+        let prepared = outputs.prepare(&self.worker.plan.connection, |topic| topic == raw);
+        match (prepared, outputs.dead_letter_partitions(raw)) {
+            (Ok(()), Some(partitions)) => Ok(partitions),
+            (Ok(()), None) => Err(Trouble::Abort(format!("{raw} is not there, nor is its dead-letter topic"))),
+            (Err(NotReady::Wait(why) | NotReady::Never(why)), _) => Err(Trouble::Abort(why)),
+        }
     }
 
     /// Waits until everything queued has arrived.

@@ -102,6 +102,7 @@ impl Worker {
         translator: &mut Translator,
         tally: &mut Tally,
     ) -> SessionEnd {
+        self.pulse.recall(false);
         std::thread::scope(|scope| {
             let (jobs, to_do) = sync_channel(1);
             let (report, done) = channel();
@@ -132,6 +133,7 @@ impl Worker {
             let end = session.run().unwrap_or_else(|end| end);
             // The courier goes when there are no more jobs, and the scope waits for it: nothing may keep it.
             session.recall();
+            self.pulse.recall(true);
             session.gauges.drain().for_each(|(_, gauges)| gauges.release());
             end
         })
@@ -297,6 +299,9 @@ impl<'c> Session<'_, 'c> {
                 self.recycle(batch);
                 self.waiting.clear();
                 self.gathering.clear();
+                if self.worker.control.is_stopping() {
+                    return Ok(());
+                }
                 match self.consumer.restart() {
                     Ok(()) => {}
                     Err(trouble @ Trouble::Retriable(_)) => tracing::warn!(why = %trouble, "waiting for the offsets"),
