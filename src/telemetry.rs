@@ -290,6 +290,20 @@ impl Metrics {
         render::render(&self.registry.gather(), exposition)
     }
 
+    /// How many webhooks of a vendor ended so: `event`, `ignored` or `dead_letter`. A word that is none: none did.
+    pub fn records(&self, vendor: &str, outcome: &str) -> u64 {
+        let vendors = self.tables.vendors.iter().copied().chain([UNKNOWN_VENDOR]);
+        let vendor = vendors.into_iter().position(|name| name == vendor);
+        let outcome = OUTCOMES.iter().position(|name| *name == outcome);
+        let place = vendor.zip(outcome).map(|(vendor, outcome)| vendor * OUTCOMES.len() + outcome);
+        place.and_then(|place| self.records.get(place)).map_or(0, IntCounter::get)
+    }
+
+    /// How many webhooks have their outcome.
+    pub fn units(&self) -> u64 {
+        self.records.iter().map(IntCounter::get).sum()
+    }
+
     pub fn tables(&self) -> &Tables {
         &self.tables
     }

@@ -1,9 +1,11 @@
 //! The command line: one file a command. Messages for people go to standard error, data to standard output.
 
+mod demo;
+mod run;
 mod schemas;
 mod translate;
 
-use crate::config::{Config, Context};
+use crate::config::{Config, ConfigErrors, Context};
 use crate::kafka;
 use crate::translate::time_zone;
 use crate::vendors::VENDORS;
@@ -51,6 +53,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Translate raw topics into canonical ones, until SIGTERM or SIGINT
+    Run(run::Arguments),
+    /// The whole thing on one machine with nothing installed
+    Demo(demo::Arguments),
     /// Translate files, with no Kafka: one JSON line per outcome
     Translate(translate::Arguments),
     /// The canonical schemas: list, export, register
@@ -61,17 +67,31 @@ enum Command {
 /// without which the command cannot work.
 fn configuration(file: Option<&Path>, required: &[&str]) -> Result<Config, Failure> {
     let variables = std::env::vars().filter(|(name, _)| name.starts_with("KOINE__"));
+    with_context(required, |context| Config::load(file, variables, context))
+}
+
+/// A configuration made in memory. The environment has no say in it.
+fn configuration_of(yaml: &str) -> Result<Config, Failure> {
+    with_context(&[], |context| Config::parse(yaml, [], context))
+}
+
+fn with_context(
+    required: &[&str],
+    read: impl FnOnce(&Context<'_>) -> Result<Config, ConfigErrors>,
+) -> Result<Config, Failure> {
     let librdkafka = kafka::check_version("classic").map_err(Failure::Usage)?;
     let vendors = VENDORS.map(|vendor| vendor.name);
-    let context =
-        Context { vendors: &vendors, librdkafka: &librdkafka, time_zone: |name| time_zone(name).is_some(), required };
-    Config::load(file, variables, &context).map_err(|errors| Failure::Usage(errors.to_string()))
+    let time_zone = |name: &str| time_zone(name).is_some();
+    let context = Context { vendors: &vendors, librdkafka: &librdkafka, time_zone, required };
+    read(&context).map_err(|errors| Failure::Usage(errors.to_string()))
 }
 
 /// Parses the arguments, runs the command, and says what came of it.
 pub fn main() -> ExitCode {
     // clap ends with 2 on wrong usage and with 0 on --help, as we would.
     let done = match Arguments::parse().command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
         Command::Translate(arguments) => translate::run(arguments),
         Command::Schemas(arguments) => schemas::run(arguments),
     };

@@ -7,7 +7,7 @@ mod view;
 
 use super::run::{self, Running};
 use super::{Failure, configuration_of};
-use crate::kafka::{Connection, EmbeddedBroker, Read, Reader, Trouble, Writer};
+use crate::kafka::{Connection, EmbeddedBroker, Read, Reader, Record, Writer};
 use crate::registry::Registry;
 use crate::registry::decoder::Decoder;
 use crate::registry::embedded::Embedded;
@@ -17,6 +17,7 @@ use samples::{BROKEN, GOOD, Sample};
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 use view::{SeenDeadLetter, SeenEvent, View};
 
 #[derive(clap::Args)]
@@ -46,7 +47,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let registry = Registry::new(&config.registry).map_err(Failure::Internal)?;
         super::schemas::register(&registry, &config).await.map_err(internal)
     })?;
-    let running = run::start(config, &runtime, false)?;
+    let (_never, stopped) = watch::channel(false);
+    let Some(running) = run::start(&config, &runtime, false, stopped)? else { return Ok(()) };
     eprintln!("broker    {}   (kcat -b {} -L)", world.broker.bootstrap_servers(), world.broker.bootstrap_servers());
     eprintln!("registry  {}", world.registry.url());
     eprintln!("metrics   http://{}/metrics", running.address());
@@ -80,7 +82,7 @@ impl World {
             self.broker.bootstrap_servers(),
             self.registry.url(),
         );
-        configuration_of(&yaml, &[])
+        configuration_of(&yaml)
     }
 
     fn feed(&self, writer: &Writer, sample: &Sample, nth: usize) -> Result<(), Failure> {
@@ -100,7 +102,7 @@ fn outputs() -> Vec<String> {
 }
 
 /// Everything through, everything read back, and the sum made.
-fn once(world: &World, running: Running, runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
+fn once(world: &World, running: Running<'_>, runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
     let writer = Writer::open(&world.connection).map_err(internal)?;
     let mut fed = 0;
     for (nth, sample) in GOOD.iter().chain(BROKEN).enumerate() {
@@ -109,21 +111,28 @@ fn once(world: &World, running: Running, runtime: &tokio::runtime::Runtime) -> R
     }
     writer.finish(PATIENCE).map_err(internal)?;
     let begun = Instant::now();
-    while running.consumed() < fed {
+    while running.metrics().units() < fed {
         if begun.elapsed() > PATIENCE {
-            let message = format!("{} of {fed} webhooks were translated within {PATIENCE:?}", running.consumed());
+            let message =
+                format!("{} of {fed} webhooks were translated within {PATIENCE:?}", running.metrics().units());
             return Err(Failure::Found(message));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     let took = begun.elapsed();
-    let ignored = VENDORS.map(|vendor| (vendor.name, running.ignored(vendor.name)));
+    let ignored = VENDORS.map(|vendor| (vendor.name, running.metrics().records(vendor.name, "ignored")));
     running.stop()?;
 
     // From here on only what others would see: the topics, read by a consumer of our own.
     let mut view = View::new(VENDORS.map(|vendor| vendor.name), false);
     let mut out = io::stdout().lock();
-    let raw = read_all(world, &raw_topics(), |record| Ok(drop(count_consumed(&mut view, record.topic()))))?;
+    let raw = read_all(world, &raw_topics(), |record| {
+        let vendor = record.topic().strip_prefix("raw.").unwrap_or_default();
+        if let Some(counts) = view.counts(vendor) {
+            counts.consumed += 1;
+        }
+        Ok(())
+    })?;
     let decoder = Decoder::new(world.registry.url());
     read_all(world, &outputs(), |record| show(&mut view, record, &decoder, runtime, &mut out))?;
     for (vendor, ignored) in ignored {
@@ -141,7 +150,7 @@ fn once(world: &World, running: Running, runtime: &tokio::runtime::Runtime) -> R
 fn read_all(
     world: &World,
     topics: &[String],
-    mut each: impl FnMut(&crate::kafka::Record<'_>) -> Result<(), Failure>,
+    mut each: impl FnMut(&Record<'_>) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let mut reader = Reader::open(&world.connection, &names).map_err(internal)?;
@@ -160,7 +169,7 @@ fn read_all(
 }
 
 /// Feeds samples for ever, and shows what comes out.
-fn live(world: &World, running: Running, runtime: &tokio::runtime::Runtime, rate: u32) -> Result<(), Failure> {
+fn live(world: &World, running: Running<'_>, runtime: &tokio::runtime::Runtime, rate: u32) -> Result<(), Failure> {
     let writer = Writer::open(&world.connection).map_err(internal)?;
     let decoder = Decoder::new(world.registry.url());
     let topics = outputs();
@@ -190,7 +199,7 @@ fn live(world: &World, running: Running, runtime: &tokio::runtime::Runtime, rate
         }
         for vendor in VENDORS {
             if let Some(counts) = view.counts(vendor.name) {
-                counts.ignored = running.ignored(vendor.name);
+                counts.ignored = running.metrics().records(vendor.name, "ignored");
             }
         }
         view.draw(&mut out).map_err(internal)?;
@@ -204,19 +213,14 @@ fn nth_sample(nth: usize) -> &'static Sample {
         return &BROKEN[nth / 8 % BROKEN.len()];
     }
     // A step that has no divisor in common with the number of samples visits them all.
-    let step = [67, 71, 73].into_iter().find(|step| GOOD.len() % step != 0).unwrap_or(1);
+    let step = [67, 71, 73].into_iter().find(|step| !GOOD.len().is_multiple_of(*step)).unwrap_or(1);
     &GOOD[nth * step % GOOD.len()]
-}
-
-fn count_consumed(view: &mut View, topic: &str) -> Option<()> {
-    view.counts(topic.strip_prefix("raw.")?)?.consumed += 1;
-    Some(())
 }
 
 /// Counts and shows a record of an output topic.
 fn show(
     view: &mut View,
-    record: &crate::kafka::Record<'_>,
+    record: &Record<'_>,
     decoder: &Decoder,
     runtime: &tokio::runtime::Runtime,
     out: &mut impl Write,
@@ -257,10 +261,4 @@ fn now() -> i64 {
 
 fn internal(error: impl std::fmt::Display) -> Failure {
     Failure::Internal(error.to_string())
-}
-
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Failure {
-        Failure::Internal(trouble.to_string())
-    }
 }

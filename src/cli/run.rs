@@ -1,0 +1,242 @@
+//! `koine run`: the translator between the brokers and the registry of a configuration, until it is told to stop.
+
+use super::{Failure, configuration};
+use crate::canonical::EntityKind;
+use crate::codec::SchemaIds;
+use crate::config::{Config, Delivery, Extensions, GroupProtocol, LogFormat, Source};
+use crate::http::{self, Health, Server};
+use crate::kafka::{self, Connection};
+use crate::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
+use crate::registry::{Registered, Registry, RegistryError, Waited, Wanted};
+use crate::schemas;
+use crate::telemetry::{self, BuildInfo, Metrics, RegistryState};
+use crate::translate::{BUILD, SourceSettings, time_zone};
+use crate::vendors::vendor;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The configuration file; without it, defaults and the environment's KOINE__… only
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Validate, print the effective configuration with its secrets masked, and exit
+    #[arg(long)]
+    check: bool,
+    /// Go on at what exists where a committed offset is gone, rather than stopping the partition
+    #[arg(long)]
+    accept_loss: bool,
+}
+
+/// A poll loop that has not come by for this long is dead. Its longest pauses are questions to brokers that are down.
+const DEAD_AFTER: Duration = Duration::from_secs(120);
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let config = configuration(arguments.config.as_deref(), &["kafka.bootstrap_servers", "registry.url"])?;
+    if arguments.check {
+        print!("{}", config.to_yaml());
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Internal(error.to_string()))?;
+    let (stop, stopped) = watch::channel(false);
+    runtime.spawn(async move {
+        signal().await;
+        let _ = stop.send(true);
+    });
+    let Some(running) = start(&config, &runtime, arguments.accept_loss, stopped.clone())? else { return Ok(()) };
+    while !running.is_finished() && !*stopped.borrow() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.stop()
+}
+
+/// SIGTERM or SIGINT.
+async fn signal() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => {
+                tokio::select! {
+                    _ = interrupted => {}
+                    _ = terminated.recv() => {}
+                }
+            }
+            Err(_) => drop(interrupted.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupted.await);
+}
+
+/// A translator that runs, with its pages.
+pub struct Running<'r> {
+    handle: Handle,
+    server: Server,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+    runtime: &'r Runtime,
+}
+
+/// Starts the pages, waits for the schemas' ids and starts the translator. `None`: told to stop while waiting.
+pub fn start<'r>(
+    config: &Config,
+    runtime: &'r Runtime,
+    accept_loss: bool,
+    stopped: watch::Receiver<bool>,
+) -> Result<Option<Running<'r>>, Failure> {
+    telemetry::init(config.log.format == LogFormat::Json, &config.log.level).map_err(Failure::Usage)?;
+    let build = BuildInfo {
+        version: env!("CARGO_PKG_VERSION"),
+        build: BUILD.to_owned(),
+        librdkafka: kafka::check_version("classic").map_err(Failure::Usage)?,
+    };
+    let metrics = Metrics::new(tables(), &build).map_err(|error| Failure::Internal(error.to_string()))?;
+    let (metrics, health) = (Arc::new(metrics), Arc::new(Health::new(DEAD_AFTER)));
+    let server = http::serve(config.http_listen, Arc::clone(&health), Arc::clone(&metrics), build);
+    let server = runtime
+        .block_on(server)
+        .map_err(|error| Failure::Usage(format!("http.listen: {}: {error}", config.http_listen)))?;
+    tracing::info!(address = %server.address(), build = BUILD, "pages are served");
+    let Some(schemas) = runtime.block_on(pin(config, &metrics, stopped))? else {
+        runtime.block_on(server.stop());
+        return Ok(None);
+    };
+    health.schemas_pinned(true);
+    let plan = plan(config, schemas, accept_loss, Arc::clone(&metrics), Arc::clone(&health));
+    let handle = Service::start(plan).map_err(failure)?;
+    Ok(Some(Running { handle, server, health, metrics, runtime }))
+}
+
+impl Running<'_> {
+    /// Where the pages are.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Whether it has ended by itself.
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+
+    /// Finishes what is at hand, commits, leaves the group, and ends the pages last: a probe can see it drain.
+    pub fn stop(self) -> Result<(), Failure> {
+        self.health.draining();
+        self.handle.stop();
+        let exit = self.handle.wait();
+        self.runtime.block_on(self.server.stop());
+        match exit {
+            Exit::Stopped => Ok(()),
+            other => Err(failure(other)),
+        }
+    }
+}
+
+fn failure(exit: Exit) -> Failure {
+    match exit {
+        Exit::Misconfigured(why) => Failure::Usage(why),
+        Exit::Broken(why) => Failure::Internal(why),
+        Exit::Stopped => Failure::Internal("it has stopped by itself".to_owned()),
+    }
+}
+
+/// The ids of the schemas, looked up by content. Trouble is waited out; that a schema is not registered is an answer.
+async fn pin(
+    config: &Config,
+    metrics: &Metrics,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<Option<SchemaIds>, Failure> {
+    let registry = Registry::new(&config.registry).map_err(Failure::Usage)?;
+    let subjects = config.topics.canonical().map(schemas::subject);
+    let wanted: Vec<Wanted<'_>> = EntityKind::ALL
+        .into_iter()
+        .zip(&subjects)
+        .map(|(kind, subject)| Wanted { subject, schema: schemas::json(kind) })
+        .collect();
+    metrics.registry_state(RegistryState::Waiting);
+    let waiting = |error: &RegistryError, pause: Duration| {
+        metrics.registry_retry();
+        tracing::warn!(reason = error.kind.as_str(), pause_ms = pause.as_millis() as u64, "{error}; asking again");
+    };
+    let canceled = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+    match registry.wait_for_ids(&wanted, canceled, waiting).await {
+        Ok(Waited::Canceled) => Ok(None),
+        Ok(Waited::Pinned(registered)) => {
+            metrics.registry_state(RegistryState::Pinned);
+            for Registered { subject, id, .. } in &registered {
+                tracing::info!(subject, id, "schema pinned");
+                metrics.schema_pinned(subject, *id);
+            }
+            match registered.as_slice() {
+                [customer, cart, order, product] => {
+                    Ok(Some(SchemaIds { customer: customer.id, cart: cart.id, order: order.id, product: product.id }))
+                }
+                _ => Err(Failure::Internal("the registry has answered for other schemas than were asked for".into())),
+            }
+        }
+        Err(error) => {
+            metrics.registry_state(RegistryState::Refused);
+            Err(Failure::Usage(format!("{error}. `koine schemas register` registers this build's schemas")))
+        }
+    }
+}
+
+/// What the configuration means for the translator.
+fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Metrics>, health: Arc<Health>) -> Plan {
+    let sources = config.sources.iter().map(|source| source_settings(source, config)).collect();
+    let properties = config.kafka.properties.iter();
+    let for_topics = config.clone();
+    Plan {
+        connection: Connection {
+            bootstrap_servers: config.kafka.bootstrap_servers.join(","),
+            properties: properties.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect(),
+        },
+        group: config.kafka.group.clone(),
+        group_protocol: match config.kafka.group_protocol {
+            GroupProtocol::Classic => "classic".to_owned(),
+            GroupProtocol::Consumer => "consumer".to_owned(),
+        },
+        topics: config.subscription().into_iter().map(str::to_owned).collect(),
+        source_of: Box::new(move |topic| for_topics.source_of(topic)),
+        sources,
+        any_source: SourceSettings::default(),
+        outputs: Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create),
+        schemas,
+        exactly_once: config.delivery == Delivery::ExactlyOnce,
+        workers: config.workers.count(),
+        limits: Limits { records: config.batch.records, bytes: config.batch.bytes, wait: config.batch.wait },
+        transaction_timeout: config.transaction_timeout,
+        drain: config.drain,
+        dead_letters: Policy {
+            group: config.kafka.group.clone(),
+            drop_headers: config.dlq.drop_headers.clone(),
+            sets: HeaderSets::default(),
+        },
+        accept_loss,
+        instance: config.kafka.instance.clone(),
+        metrics,
+        health,
+    }
+}
+
+fn source_settings(source: &Source, config: &Config) -> SourceSettings {
+    SourceSettings {
+        vendor: source.vendor.as_deref().and_then(vendor),
+        shop: source.shop.clone(),
+        event_type: source.event_type.clone(),
+        time_zone: source.time_zone.as_deref().and_then(time_zone),
+        extensions: source.extensions == Extensions::Full,
+        max_body: config.limits.body_bytes,
+        max_depth: config.limits.depth,
+    }
+}
