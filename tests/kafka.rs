@@ -1,7 +1,8 @@
 //! The pipeline on a real Kafka, where transactions are transactions: nothing is lost and nothing is doubled while
 //! workers come and go, fence each other and meet records that no topic takes; and what is gone stops its partition.
 //!
-//! Run with `KOINE_TEST_BROKERS=host:port cargo test --test kafka -- --ignored`. Every test makes topics of its own.
+//! `tests/run` starts the broker and runs these; by hand: `KOINE_TEST_BROKERS=host:port cargo test --test kafka`. Every test
+//! makes topics of its own.
 
 use koine::codec::SchemaIds;
 use koine::http::Health;
@@ -250,7 +251,6 @@ fn stop(handle: Handle) {
 }
 
 #[test]
-#[ignore = "needs a real broker"]
 fn workers_that_come_and_go_double_nothing() {
     let world = World::new("rebalance");
     world.send(0, 2000, |_| false);
@@ -273,7 +273,6 @@ fn workers_that_come_and_go_double_nothing() {
 }
 
 #[test]
-#[ignore = "needs a real broker"]
 fn two_processes_with_one_name_fence_each_other_and_double_nothing() {
     let world = World::new("fence");
     world.send(0, 3000, |_| false);
@@ -291,7 +290,6 @@ fn two_processes_with_one_name_fence_each_other_and_double_nothing() {
 }
 
 #[test]
-#[ignore = "needs a real broker"]
 fn records_that_no_topic_takes_are_dead_letters_and_their_siblings_pass() {
     let world = World::new("refused");
     // Neither takes a large record, and the first not even two ordinary ones that travel together.
@@ -308,7 +306,6 @@ fn records_that_no_topic_takes_are_dead_letters_and_their_siblings_pass() {
 }
 
 #[test]
-#[ignore = "needs a real broker"]
 fn what_is_gone_stops_its_partition_until_the_loss_is_accepted() {
     let world = World::new("gone");
     world.send(0, 600, |_| false);
@@ -330,7 +327,6 @@ fn what_is_gone_stops_its_partition_until_the_loss_is_accepted() {
 }
 
 #[test]
-#[ignore = "needs a real broker"]
 fn what_goes_while_it_is_read_stops_its_partition_and_no_other() {
     let world = World::new("going");
     world.send(0, 6000, |_| false);
