@@ -209,7 +209,11 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
         topics: config.subscription().into_iter().map(str::to_owned).collect(),
         source_of: Box::new(move |topic| for_topics.source_of(topic)),
         sources,
-        any_source: SourceSettings::default(),
+        any_source: SourceSettings {
+            max_body: config.limits.body_bytes,
+            max_depth: config.limits.depth,
+            ..SourceSettings::default()
+        },
         outputs: Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create),
         schemas,
         exactly_once: config.delivery == Delivery::ExactlyOnce,
