@@ -67,6 +67,27 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Whether librdkafka knows the properties and takes their values, for a consumer and for a producer.
+    pub fn check(&self) -> Result<(), String> {
+        let consumer = ConsumerSettings {
+            connection: self.clone(),
+            group: "check".to_owned(),
+            group_protocol: "classic".to_owned(),
+            topics: Vec::new(),
+            accept_loss: false,
+            worker: 0,
+        };
+        let producer = ProducerSettings {
+            connection: self.clone(),
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(30),
+            batch_bytes: None,
+        };
+        consumer.check().and_then(|()| producer.check())
+    }
+}
+
 /// What librdkafka says to a configuration, without a client being made.
 fn check(config: &ClientConfig) -> Result<(), String> {
     config.create_native_config().map(|_| ()).map_err(|error| error.to_string())
