@@ -306,11 +306,13 @@ class Deployment:
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def process(self):
+    def process(self, **extra):
+        """`extra`: environment variables."""
         self.started += 1
         port = servers.free_port()
         name = f"koine-{self.started}"
-        return KoineProcess(self.binary, self.write_config(name, port, self.registry), port, self.directory / name)
+        config_file = self.write_config(name, port, self.registry)
+        return KoineProcess(self.binary, config_file, port, self.directory / name, extra)
 
     def wait_consumed(self, seconds=90):
         wait_for(lambda: self.stack.consumed(self.group, list(self.sources)), f"{self.group} consumed everything", seconds, 0.1)
@@ -319,8 +321,9 @@ class Deployment:
 class KoineProcess:
     """`koine run` as a context manager. Entering starts it and waits until it is ready; leaving kills what still runs."""
 
-    def __init__(self, binary, config_file, port, directory):
+    def __init__(self, binary, config_file, port, directory, extra):
         self.command = [str(binary), "run", "--config", str(config_file)]
+        self.environment = environment(**extra)
         self.base = f"http://127.0.0.1:{port}"
         self.directory = directory
         self.process = None
@@ -338,7 +341,7 @@ class KoineProcess:
     def start(self):
         self.directory.mkdir()
         with open(self.directory / "stdout", "wb") as out, open(self.directory / "stderr", "wb") as err:
-            self.process = subprocess.Popen(self.command, env=environment(), cwd=self.directory,
+            self.process = subprocess.Popen(self.command, env=self.environment, cwd=self.directory,
                                             stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         return self
 

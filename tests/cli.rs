@@ -1,0 +1,249 @@
+//! The command line as a person or a script meets it: arguments, output, exit status.
+
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const BSPK_CART: &str = r#"{"event_name":"cart.created","object":{"id":7,"updated_at":"2026-01-15T10:00:00Z"}}"#;
+const REFUSED: &str = r#"{"event_name":"cart.created","object":{"updated_at":"2026-01-15T10:00:00Z"}}"#;
+const IGNORED: &str = r#"{"event_name":"file_import.finished","object":{"id":7}}"#;
+
+fn koine(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_koine"))
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("koine starts");
+    // A command that reads no input may have ended already.
+    let _ = child.stdin.take().expect("stdin").write_all(input.as_bytes());
+    child.wait_with_output().expect("koine ends")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("not killed")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+}
+
+/// A folder of this test's own, gone when the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("folder");
+        Folder(path)
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).expect("file");
+        path.to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn translate_reads_json_lines_from_standard_input() {
+    let input = format!("{BSPK_CART}\n\n{REFUSED}\r\n[{IGNORED},{BSPK_CART}]\n");
+    let output = koine(&["translate"], &input);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let lines = lines(&output);
+    let outcomes: Vec<(i64, i64, &str)> = lines
+        .iter()
+        .map(|l| (l["line"].as_i64().unwrap(), l["index"].as_i64().unwrap(), l["outcome"].as_str().unwrap()))
+        .collect();
+    assert_eq!(outcomes, [(1, 0, "event"), (3, 0, "dead_letter"), (4, 0, "ignored"), (4, 1, "event")]);
+    assert_eq!(lines[0]["topic"], "commerce.cart.v1");
+    assert_eq!(lines[0]["key"], "bspk:default:cart:7");
+    assert_eq!(lines[0]["headers"]["ce_type"], "koine.cart.created");
+    assert_eq!(lines[0]["event"]["cart"]["id"], "7");
+    assert_eq!(lines[0]["event"]["meta"]["received_at"], "1970-01-01T00:00:00Z");
+    assert_eq!((&lines[1]["code"], &lines[1]["pointer"]), (&"field.missing".into(), &"/object/id".into()));
+    assert_eq!((&lines[1]["class"], &lines[1]["vendor"]), (&"data".into(), &"bspk".into()));
+    assert_eq!((&lines[2]["rule"], &lines[2]["event_type"]), (&"back_office".into(), &"file_import.finished".into()));
+    // The fields stand in the contract's order.
+    let first = text(&output.stdout).lines().next().unwrap().to_owned();
+    let places: Vec<usize> =
+        ["\"line\"", "\"index\"", "\"outcome\"", "\"topic\"", "\"key\"", "\"headers\"", "\"event\":{"]
+            .iter()
+            .map(|name| first.find(name).expect("the field"))
+            .collect();
+    assert!(places.is_sorted(), "{first}");
+}
+
+#[test]
+fn translate_tells_a_document_from_json_lines() {
+    let folder = Folder::new("documents");
+    let pretty = "{\n  \"event_name\": \"cart.created\",\n  \"object\": {\"id\": 7, \"updated_at\": \"2026-01-15T10:00:00Z\"}\n}\n";
+    let document = folder.file("document.json", pretty);
+    let json_lines = folder.file("lines.jsonl", &format!("{BSPK_CART}\n{BSPK_CART}\n"));
+    let output =
+        koine(&["translate", "--received-at", "2026-02-01T00:00:00+01:00", &document, &json_lines, "-"], BSPK_CART);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let places: Vec<(Value, Value, Value)> = lines(&output)
+        .into_iter()
+        .map(|l| {
+            let source = &l["event"]["meta"]["source"];
+            (l["line"].clone(), source["partition"].clone(), source["offset"].clone())
+        })
+        .collect();
+    let expected = [(1, 0, 0), (1, 1, 0), (2, 1, 1), (1, 2, 0)].map(|(l, p, o)| (l.into(), p.into(), o.into()));
+    assert_eq!(places, expected);
+    assert_eq!(lines(&output)[0]["event"]["meta"]["received_at"], "2026-01-31T23:00:00Z");
+}
+
+#[test]
+fn translate_takes_vendor_shop_and_headers() {
+    let output = koine(&["translate", "--vendor", "bspk", "--shop", "eu"], BSPK_CART);
+    assert_eq!(lines(&output)[0]["key"], "bspk:eu:cart:7");
+    let output = koine(&["translate", "--header", "koine-shop=us=1", "--header", "koine-event-id=e1"], BSPK_CART);
+    let line = &lines(&output)[0];
+    assert_eq!(line["key"], "bspk:us=1:cart:7");
+    assert_eq!(line["event"]["meta"]["event_id_basis"], "VENDOR");
+    let output = koine(&["translate", "--vendor", "spree"], BSPK_CART);
+    assert_eq!(lines(&output)[0]["code"], "envelope.missing");
+}
+
+#[test]
+fn translate_strict_fails_on_a_dead_letter_and_only_on_one() {
+    assert_eq!(code(&koine(&["translate", "--strict"], BSPK_CART)), 0);
+    assert_eq!(code(&koine(&["translate", "--strict"], IGNORED)), 0);
+    assert_eq!(code(&koine(&["translate"], REFUSED)), 0);
+    let strict = koine(&["translate", "--strict"], REFUSED);
+    assert_eq!(code(&strict), 1);
+    assert_eq!(lines(&strict).len(), 1, "it is told all the same");
+}
+
+#[test]
+fn translate_writes_container_files_that_are_always_the_same() {
+    let folder = Folder::new("avro");
+    let out = folder.0.join("out").to_string_lossy().into_owned();
+    let input = format!("{BSPK_CART}\n{IGNORED}\n{REFUSED}\n");
+    let once = || {
+        let output = koine(&["translate", "--format", "avro", "--out", &out], &input);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        assert!(output.stdout.is_empty());
+        let told = text(&output.stderr);
+        assert!(told.contains("\"ignored\"") && told.contains("\"dead_letter\""), "{told}");
+        std::fs::read(folder.0.join("out/commerce.cart.v1.avro")).expect("the cart's file")
+    };
+    let first = once();
+    assert_eq!(first, once());
+    let reader = apache_avro::Reader::new(&first[..]).expect("a container file");
+    assert_eq!(reader.count(), 1);
+    assert_eq!(code(&koine(&["translate", "--format", "avro"], BSPK_CART)), 2, "--out is needed");
+}
+
+#[test]
+fn wrong_usage_is_2_and_says_why() {
+    for arguments in [
+        &["translate", "--vendor", "acme"][..],
+        &["translate", "--received-at", "yesterday"],
+        &["translate", "--header", "no-value"],
+        &["translate", "/no/such/file.json"],
+        &["no-such-command"],
+        &["run", "--config", "/no/such/file.yaml"],
+        &["run"],
+        &["schemas", "register"],
+    ] {
+        let output = koine(arguments, "");
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn run_check_shows_what_is_in_effect_and_no_secret() {
+    let folder = Folder::new("check");
+    let config = folder.file(
+        "koine.yaml",
+        "kafka:\n  bootstrap_servers: kafka:9092\n  properties: {sasl.password: hush-1}\nregistry: {url: 'http://registry:8081', username: u, password: hush-2}\n",
+    );
+    let output = koine(&["run", "--check", "--config", &config], "");
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    assert!(
+        shown.contains("kafka:9092") && shown.contains("commerce.order.v1") && shown.contains("exactly_once"),
+        "{shown}"
+    );
+    assert!(!shown.contains("hush"), "{shown}");
+}
+
+#[test]
+fn run_check_finds_properties_that_librdkafka_does_not_know() {
+    let folder = Folder::new("properties");
+    let config = folder.file(
+        "koine.yaml",
+        "kafka: {bootstrap_servers: 'kafka:9092', properties: {sesion.timeout.ms: 6000}}\nregistry: {url: 'http://registry:8081'}\n",
+    );
+    let output = koine(&["run", "--check", "--config", &config], "");
+    assert_eq!(code(&output), 2);
+    assert!(text(&output.stderr).contains("sesion.timeout.ms"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn every_mistake_of_a_configuration_is_told_at_once() {
+    let folder = Folder::new("mistakes");
+    let config = folder.file(
+        "koine.yaml",
+        "kafka: {bootstrap_servers: kafka:9092, groups: x}\nregistry: {url: 'http://registry:8081'}\ndelivery: twice\nsources: [{topics: [commerce.order.v1], vendor: acme}]\n",
+    );
+    let output = koine(&["run", "--check", "--config", &config], "");
+    assert_eq!(code(&output), 2);
+    let told = text(&output.stderr);
+    for part in ["kafka.groups", "did you mean", "delivery", "sources[0].vendor", "commerce.order.v1"] {
+        assert!(told.contains(part), "{part} is missing in: {told}");
+    }
+}
+
+#[test]
+fn schemas_are_listed_and_exported_whole() {
+    let listed = koine(&["schemas", "list"], "");
+    assert_eq!(code(&listed), 0);
+    assert_eq!(text(&listed.stdout).lines().count(), 4);
+    let folder = Folder::new("schemas");
+    let output = koine(&["schemas", "export", "--out", &folder.0.to_string_lossy()], "");
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    for topic in ["commerce.customer.v1", "commerce.cart.v1", "commerce.order.v1", "commerce.product.v1"] {
+        let schema = std::fs::read_to_string(folder.0.join(format!("{topic}.avsc"))).expect("the schema");
+        apache_avro::Schema::parse_str(&schema).expect("self-contained");
+    }
+}
+
+#[test]
+fn the_demo_balances_and_shows_all_vendors_and_entities() {
+    let output = koine(&["demo", "--once"], "");
+    let shown = text(&output.stdout);
+    assert_eq!(code(&output), 0, "{shown}{}", text(&output.stderr));
+    for vendor in ["bspk", "spree", "composer", "bold"] {
+        assert!(shown.lines().any(|line| line.starts_with(vendor)), "{vendor} is missing in: {shown}");
+    }
+    for entity in ["koine.customer.", "koine.cart.", "koine.order.", "koine.product."] {
+        assert!(shown.contains(entity), "{entity} is missing in: {shown}");
+    }
+    let sum = shown.lines().find(|line| line.contains(" consumed ")).expect("the sum");
+    let numbers: Vec<u64> = sum.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [consumed, events, ignored, dead] = numbers[..] else { panic!("{sum}") };
+    assert_eq!(consumed, events + ignored + dead);
+    assert!(events > 50 && ignored > 50 && dead > 10, "{sum}");
+    let told = text(&output.stderr);
+    assert!(told.contains("broker ") && told.contains("/metrics"), "{told}");
+}
