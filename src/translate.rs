@@ -414,7 +414,9 @@ impl Job<'_> {
         }
         let shop = self.settings.shop.as_deref().or_else(|| self.raw.header("koine-shop")).map(Text::Borrowed);
         let shop = shop.or(envelope.shop).unwrap_or(Text::Borrowed("default"));
-        let event_id = envelope.event_id.or_else(|| self.raw.header("koine-event-id").map(Text::Borrowed));
+        // The record's header names one event, so it is none of those in a list.
+        let header = || self.raw.header("koine-event-id").filter(|_| self.element.is_none());
+        let event_id = envelope.event_id.or_else(|| header().map(Text::Borrowed));
         let cloud_event = self.cloud_event.filter(|_| event_id.is_none());
         let event_id = event_id.or(cloud_event.map(|event| Text::Borrowed(&*event.id)));
         let received_at = self.raw.timestamp_ms.and_then(Micros::from_millis).unwrap_or(Micros(0));

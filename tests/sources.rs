@@ -703,9 +703,9 @@ fn a_cloud_events_id_stands_in_for_the_events_id() {
     let many = cloud_event(&format!(r#""data":[{saved}]"#));
     let by_body = due(uuid5(&["bold", "default", "BODY", &sha256(&saved)]), "BODY", Value::Null);
     assert_eq!(told(&run(&many, &ce, &of("bold"))[0]["event"]["meta"]), by_body);
-    // In a batch each has its own.
+    // In a batch each has its own, whatever the record's header says.
     let batch = format!("[{event},{}]", event.replace("A-1", "A-2"));
-    let outcomes = run(&batch, &[header("content-type", BATCH)], &of("composer"));
+    let outcomes = run(&batch, &[header("content-type", BATCH), header("koine-event-id", "e-7")], &of("composer"));
     assert_eq!(told(&outcomes[0]["event"]["meta"]), by_event);
     assert_eq!(outcomes[1]["event"]["meta"]["event_id"], uuid5(&["composer", "default", "VENDOR", "A-2", "/gate/1"]));
     assert_eq!(outcomes[1]["event"]["meta"]["source"]["event_id"], "A-2");
