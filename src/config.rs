@@ -171,6 +171,12 @@ pub struct Limits {
 pub struct DeadLetters {
     /// Raw headers left out, as written in the configuration.
     pub drop_headers: Vec<String>,
+    /// Also those of Kafka Connect.
+    pub connect: bool,
+    /// Also those of Kafka Streams.
+    pub streams: bool,
+    /// Also those of Spring Kafka.
+    pub spring: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -378,7 +384,7 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
         wait: Duration::from_millis(read.number("batch.wait").unwrap_or_default()),
     };
     let limits = Limits { body_bytes: whole(read, "limits.body_bytes"), depth: whole(read, "limits.depth") };
-    let drop_headers = read.texts("dlq.drop_headers").into_iter().map(|(_, header)| header).collect();
+    let dlq = dead_letters(read);
     let http_listen = read.checked("http.listen", |text| {
         text.parse::<SocketAddr>().map_err(|_| "should be an address and a port, such as 0.0.0.0:9464".to_owned())
     });
@@ -407,7 +413,7 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
         workers,
         batch,
         limits,
-        dlq: DeadLetters { drop_headers },
+        dlq,
         http_listen: http_listen?,
         log: Log { format, level: level? },
         drain,
@@ -440,6 +446,17 @@ fn kafka(read: &mut Reader<'_>, context: &Context<'_>) -> Kafka {
         read.wrong("kafka.group_protocol", format!("{reason}; this is {}", context.librdkafka));
     }
     Kafka { bootstrap_servers, group, instance, group_protocol, properties: properties(read) }
+}
+
+fn dead_letters(read: &mut Reader<'_>) -> DeadLetters {
+    const SETS: [&str; 3] = ["connect", "streams", "spring"];
+    let drop_headers = read.texts("dlq.drop_headers").into_iter().map(|(_, header)| header).collect();
+    let sets = read.texts("dlq.headers");
+    for (path, set) in sets.iter().filter(|(_, set)| !SETS.contains(&set.as_str())) {
+        read.wrong(path, not_one_of(set, SETS.into_iter()));
+    }
+    let has = |name: &str| sets.iter().any(|(_, set)| set == name);
+    DeadLetters { drop_headers, connect: has("connect"), streams: has("streams"), spring: has("spring") }
 }
 
 /// `2.12.1` or `v2.15.0-RC1` as numbers; `None` where it cannot be read, which counts as too old.

@@ -219,6 +219,18 @@ fn run_check_shows_what_is_in_effect_and_no_secret() {
 }
 
 #[test]
+fn run_check_finds_properties_that_librdkafka_does_not_know() {
+    let folder = Folder::new("properties");
+    let config = folder.file(
+        "koine.yaml",
+        "kafka: {bootstrap_servers: 'kafka:9092', properties: {sesion.timeout.ms: 6000}}\nregistry: {url: 'http://registry:8081'}\n",
+    );
+    let output = koine(&["run", "--check", "--config", &config], "");
+    assert_eq!(code(&output), 2);
+    assert!(text(&output.stderr).contains("sesion.timeout.ms"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn every_mistake_of_a_configuration_is_told_at_once() {
     let folder = Folder::new("mistakes");
     let config = folder.file(

@@ -2,14 +2,15 @@
 
 use super::Text;
 use serde::{Serialize, Serializer};
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// A map of strings, `namespace.key` → text. A list, because it is short, and so that the same bytes come out each time.
 #[derive(Debug, Clone, Default)]
 pub struct Attributes<'a> {
     entries: Vec<(Text<'a>, Text<'a>)>,
-    /// The keys again, once there are so many that looking through the list for each would be an attack.
-    index: HashSet<Text<'a>>,
+    /// The keys again, and where they stand, once there are so many that looking through the list for each would be an
+    /// attack.
+    index: HashMap<Text<'a>, usize>,
 }
 
 /// Up to how many entries the list is looked through.
@@ -22,25 +23,27 @@ impl<'a> Attributes<'a> {
         if self.contains(&key) {
             return false;
         }
-        if self.entries.len() == SHORT {
-            self.index = self.entries.iter().map(|(key, _)| key.clone()).collect();
+        let place = self.entries.len();
+        if place == SHORT {
+            self.index = self.entries.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)).collect();
         }
-        if self.entries.len() >= SHORT {
-            self.index.insert(key.clone());
+        if place >= SHORT {
+            self.index.insert(key.clone(), place);
         }
         self.entries.push((key, value));
         true
     }
 
     pub fn contains(&self, key: &str) -> bool {
-        match self.entries.len() > SHORT {
-            true => self.index.contains(key),
-            false => self.get(key).is_some(),
-        }
+        self.get(key).is_some()
     }
 
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.entries.iter().find(|(k, _)| k == key).map(|(_, value)| &**value)
+        let at = match self.entries.len() > SHORT {
+            true => self.index.get(key).copied(),
+            false => self.entries.iter().position(|(known, _)| known == key),
+        };
+        at.map(|at| &*self.entries[at].1)
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
@@ -105,7 +108,9 @@ mod tests {
         }
         for n in 0..10_000 {
             assert!(!attributes.insert(format!("k{n}").into(), "2".into()), "{n}");
+            assert_eq!(attributes.get(&format!("k{n}")), Some("1"), "{n}");
         }
+        assert_eq!(attributes.get("k"), None);
         assert_eq!(attributes.len(), 10_000);
     }
 }

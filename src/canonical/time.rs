@@ -18,7 +18,15 @@ impl Micros {
         (FIRST..=LAST).contains(&micros).then_some(Micros(micros))
     }
 
-    /// RFC 3339 with an offset, and whether digits finer than a microsecond were cut.
+    /// The instant, and whether digits finer than a microsecond were cut. Towards the past, before 1970 too: cutting must
+    /// not move an instant across a microsecond in either direction.
+    pub fn cut(time: jiff::Timestamp) -> Option<(Micros, bool)> {
+        let nanos = time.as_nanosecond();
+        let micros = i64::try_from(nanos.div_euclid(1_000)).ok()?;
+        Micros::in_range(micros).map(|micros| (micros, nanos.rem_euclid(1_000) != 0))
+    }
+
+    /// RFC 3339 with an offset, and whether something of it was cut: digits finer than a microsecond, or a leap second.
     #[inline]
     pub fn parse(text: &str) -> Option<(Micros, bool)> {
         match usual_form(text.as_bytes()) {
@@ -29,10 +37,11 @@ impl Micros {
         }
     }
 
-    /// A date and time without a zone, as microseconds since 1970 of that local clock.
+    /// A date and time without a zone, of whatever local clock.
     pub fn parse_naive(text: &str) -> Option<jiff::civil::DateTime> {
-        let looks_naive = text.len() >= 16 && !text.ends_with(['Z', 'z']) && !text[10..].contains(['+', '-', '[']);
-        (text.is_ascii() && looks_naive).then(|| text.parse().ok()).flatten()
+        let (_, rest) = text.split_at_checked(10).filter(|_| text.is_ascii())?;
+        let looks_naive = text.len() >= 16 && !rest.ends_with(['Z', 'z']) && !rest.contains(['+', '-', '[']);
+        looks_naive.then(|| text.parse().ok()).flatten()
     }
 }
 
@@ -126,11 +135,18 @@ fn other_form(text: &str) -> Option<(Micros, bool)> {
     if !is_rfc_3339 {
         return None;
     }
-    let time: jiff::Timestamp = text.parse().ok()?;
-    // Towards the past, before 1970 too: cutting must not move an instant across a microsecond in either direction.
-    let nanos = time.as_nanosecond();
-    let micros = i64::try_from(nanos.div_euclid(1_000)).ok()?;
-    Micros::in_range(micros).map(|micros| (micros, nanos.rem_euclid(1_000) != 0))
+    // jiff stops at nanoseconds, RFC 3339 nowhere.
+    let digits = text.get(19..).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
+    let digits = &digits[..digits.bytes().take_while(u8::is_ascii_digit).count()];
+    let (nanos, finer) = digits.split_at(digits.len().min(9));
+    let time: jiff::Timestamp = match finer {
+        "" => text.parse().ok()?,
+        finer => format!("{}{nanos}{}", &text[..20], &text[20 + nanos.len() + finer.len()..]).parse().ok()?,
+    };
+    // jiff takes a leap second for the second before it.
+    let is_leap_second = text.get(17..19) == Some("60");
+    let (micros, was_cut) = Micros::cut(time)?;
+    Some((micros, was_cut || is_leap_second || finer.bytes().any(|digit| digit != b'0')))
 }
 
 /// RFC 3339 in UTC, with as many digits of the fraction as it needs.
@@ -234,6 +250,12 @@ mod tests {
             ("2026-01-15T10:00:00.123456789Z", "2026-01-15T10:00:00.123456Z cut"),
             ("2026-01-15T10:00:00.123456000Z", "2026-01-15T10:00:00.123456Z"),
             ("1969-12-31T23:59:59.9999999Z", "1969-12-31T23:59:59.999999Z cut"),
+            // RFC 3339 sets no limit to the digits.
+            ("2026-01-15T10:00:00.1234567891Z", "2026-01-15T10:00:00.123456Z cut"),
+            ("2026-01-15T10:00:00.123456000000000+02:00", "2026-01-15T08:00:00.123456Z"),
+            // A leap second cannot be kept: it becomes the second before, and the text is kept.
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z cut"),
+            ("2016-12-31T23:59:60.5Z", "2016-12-31T23:59:59.5Z cut"),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
             ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
         ] {
@@ -260,6 +282,18 @@ mod tests {
             "1700000000",
         ] {
             assert_eq!(shown(text), None, "{text}");
+        }
+    }
+
+    /// Bytes are not letters: byte 10, where a blank or a T is due, may lie in the middle of one.
+    #[test]
+    fn a_text_that_is_no_local_time_either_is_refused_and_breaks_nothing() {
+        for text in [
+            "a\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
+            "\u{1f600}\u{1f600}\u{1f600}\u{1f600}\u{1f600}",
+            "2026-01-15T10:00:00\u{660}",
+        ] {
+            assert_eq!((Micros::parse(text), Micros::parse_naive(text)), (None, None), "{text}");
         }
     }
 

@@ -38,6 +38,7 @@ const DEAD_AFTER: Duration = Duration::from_secs(120);
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = configuration(arguments.config.as_deref(), &["kafka.bootstrap_servers", "registry.url"])?;
     if arguments.check {
+        connection(&config).check().map_err(|error| Failure::Usage(format!("kafka.properties: {error}")))?;
         print!("{}", config.to_yaml());
         return Ok(());
     }
@@ -194,13 +195,9 @@ async fn pin(
 /// What the configuration means for the translator.
 fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Metrics>, health: Arc<Health>) -> Plan {
     let sources = config.sources.iter().map(|source| source_settings(source, config)).collect();
-    let properties = config.kafka.properties.iter();
     let for_topics = config.clone();
     Plan {
-        connection: Connection {
-            bootstrap_servers: config.kafka.bootstrap_servers.join(","),
-            properties: properties.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect(),
-        },
+        connection: connection(config),
         group: config.kafka.group.clone(),
         group_protocol: match config.kafka.group_protocol {
             GroupProtocol::Classic => "classic".to_owned(),
@@ -209,7 +206,11 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
         topics: config.subscription().into_iter().map(str::to_owned).collect(),
         source_of: Box::new(move |topic| for_topics.source_of(topic)),
         sources,
-        any_source: SourceSettings::default(),
+        any_source: SourceSettings {
+            max_body: config.limits.body_bytes,
+            max_depth: config.limits.depth,
+            ..SourceSettings::default()
+        },
         outputs: Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create),
         schemas,
         exactly_once: config.delivery == Delivery::ExactlyOnce,
@@ -220,12 +221,20 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
         dead_letters: Policy {
             group: config.kafka.group.clone(),
             drop_headers: config.dlq.drop_headers.clone(),
-            sets: HeaderSets::default(),
+            sets: HeaderSets { connect: config.dlq.connect, streams: config.dlq.streams, spring: config.dlq.spring },
         },
         accept_loss,
         instance: config.kafka.instance.clone(),
         metrics,
         health,
+    }
+}
+
+fn connection(config: &Config) -> Connection {
+    let properties = config.kafka.properties.iter();
+    Connection {
+        bootstrap_servers: config.kafka.bootstrap_servers.join(","),
+        properties: properties.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect(),
     }
 }
 

@@ -262,6 +262,12 @@ pub const SETTINGS: &[Setting] = &[
         Some("[x-bspk-secret, authorization, cookie]"),
         "Raw headers that are left out of dead letters, since they are credentials.",
     ),
+    setting(
+        "dlq.headers",
+        Kind::Texts,
+        Some("[]"),
+        "Sets of headers that other programs put on their dead letters, beside Kafka's own and koine's, for the tools that read those: `connect`, `streams`, `spring`.",
+    ),
     setting("http", Kind::Section, None, "Metrics and probes."),
     setting(
         "http.listen",

@@ -82,7 +82,7 @@ topics: {prefix: "acme.", create: true}
 delivery: at_least_once
 workers: auto
 batch: {records: 10, bytes: 1MB, wait: 1s}
-dlq: {drop_headers: [cookie, x-token]}
+dlq: {drop_headers: [cookie, x-token], headers: [spring]}
 http: {listen: "[::1]:0"}
 log: {format: json, level: "warn,koine::kafka=debug"}
 "#);
@@ -101,6 +101,8 @@ log: {format: json, level: "warn,koine::kafka=debug"}
     assert!(config.workers.count() >= 1);
     assert_eq!(config.batch.bytes, 1_000_000);
     assert_eq!(config.dlq.drop_headers, ["cookie", "x-token"]);
+    assert!(config.dlq.spring && !config.dlq.connect && !config.dlq.streams);
+    assert!(mistake("dlq: {headers: [sprung]}").contains("did you mean `spring`"));
     assert_eq!(config.source_of("raw.spree.eu"), Some(0));
     assert_eq!(config.source_of("raw.any"), Some(1));
     assert_eq!(config.source_of("raw.other"), None);

@@ -325,6 +325,8 @@ impl Consumer {
             }
         }
         give(&self.base, &self.whole(state, list)?).map_err(|error| Trouble::Fatal(error.to_string()))?;
+        // librdkafka keeps a pause over the loss of a partition and its return.
+        self.resume_what_may(state)?;
         self.pause_what_must(state)?;
         let placed: Vec<_> = waiting.into_iter().filter(|one| !doubtful.contains(one)).collect();
         for partition in &placed {
@@ -407,6 +409,9 @@ impl Consumer {
             // Those that stand still have been judged.
             false => flowing.keys().cloned().collect(),
         };
+        if all.is_empty() && state.waiting.is_empty() {
+            return Ok(());
+        }
         let mut list = TopicPartitionList::new();
         for partition in &all {
             list.add_partition(&partition.topic, partition.partition);
@@ -445,9 +450,19 @@ impl Consumer {
             return Ok(());
         }
         state.is_held = false;
+        self.resume_what_may(&state)
+    }
+
+    fn resume_what_may(&self, state: &State) -> Result<(), Trouble> {
+        if state.is_held {
+            return Ok(());
+        }
         let mut list = TopicPartitionList::new();
         for (partition, _) in state.assigned.flowing() {
             list.add_partition(&partition.topic, partition.partition);
+        }
+        if list.count() == 0 {
+            return Ok(());
         }
         self.base.resume(&list).map_err(|error| Trouble::Fatal(error.to_string()))
     }
@@ -528,8 +543,9 @@ struct Place {
     high: i64,
 }
 
+/// Outside of the group there is no protocol; an incremental change is then right as well.
 fn is_cooperative(base: &BaseConsumer<Context>) -> bool {
-    matches!(base.rebalance_protocol(), rdkafka::consumer::RebalanceProtocol::Cooperative)
+    !matches!(base.rebalance_protocol(), rdkafka::consumer::RebalanceProtocol::Eager)
 }
 
 fn give(base: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {

@@ -61,7 +61,8 @@ impl ClientContext for Reports {
     fn stats_raw(&self, _: &[u8]) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "producer");
+        // What matters of it comes back from the calls too, and the courier says it.
+        tracing::debug!(%error, reason, "producer");
     }
 }
 

@@ -35,6 +35,8 @@ pub struct ProducerSettings {
     /// `None`: at least once, without transactions.
     pub transactional_id: Option<String>,
     pub transaction_timeout: Duration,
+    /// The most that is put together into one request for a partition, where less than usual is wanted.
+    pub batch_bytes: Option<usize>,
 }
 
 impl Connection {
@@ -65,6 +67,27 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Whether librdkafka knows the properties and takes their values, for a consumer and for a producer.
+    pub fn check(&self) -> Result<(), String> {
+        let consumer = ConsumerSettings {
+            connection: self.clone(),
+            group: "check".to_owned(),
+            group_protocol: "classic".to_owned(),
+            topics: Vec::new(),
+            accept_loss: false,
+            worker: 0,
+        };
+        let producer = ProducerSettings {
+            connection: self.clone(),
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(30),
+            batch_bytes: None,
+        };
+        consumer.check().and_then(|()| producer.check())
+    }
+}
+
 /// What librdkafka says to a configuration, without a client being made.
 fn check(config: &ClientConfig) -> Result<(), String> {
     config.create_native_config().map(|_| ()).map_err(|error| error.to_string())
@@ -88,6 +111,9 @@ impl ConsumerSettings {
         // A broker that has less waits so long for more. It is part of the latency when little comes in.
         config.set("fetch.min.bytes", "65536");
         config.set("fetch.wait.max.ms", "50");
+        // How soon the partitions of a process that has died go to another. Heartbeats have a thread of their own, and
+        // there are no pauses for a garbage collector, so it need not be Kafka's 45 seconds.
+        config.set("session.timeout.ms", "15000");
         // How soon a new topic that fits a pattern is seen.
         config.set("topic.metadata.refresh.interval.ms", "60000");
         if self.group_protocol == "consumer" {
@@ -109,6 +135,9 @@ impl ConsumerSettings {
 }
 
 impl ProducerSettings {
+    /// The most that is put together, usually. Less costs the broker more, more gains nothing.
+    pub const BATCH_BYTES: usize = 256 * 1024;
+
     /// Whether librdkafka knows all of these properties and takes their values.
     pub fn check(&self) -> Result<(), String> {
         check(&self.config())
@@ -118,10 +147,13 @@ impl ProducerSettings {
         let mut config = self.connection.config();
         config.set("compression.type", "lz4");
         config.set("linger.ms", "5");
-        config.set("batch.size", "262144");
+        config.set("batch.size", ProducerSettings::BATCH_BYTES.to_string());
         // The topic's own limit is to decide, not the client's: a dead letter is as large as the raw record was.
         config.set("message.max.bytes", "33554432");
         self.connection.passed_through(&mut config);
+        if let Some(bytes) = self.batch_bytes {
+            config.set("batch.size", bytes.to_string());
+        }
         config.set("enable.idempotence", "true");
         config.set("acks", "all");
         // Java's, so that a key goes where any other producer would put it.
@@ -167,6 +199,7 @@ mod tests {
             connection: connection(&[("acks", "1"), ("linger.ms", "50")]),
             transactional_id: Some("koine-0".to_owned()),
             transaction_timeout: Duration::from_secs(30),
+            batch_bytes: None,
         };
         let config = producer.config();
         assert_eq!(config.get("acks"), Some("all"));

@@ -102,10 +102,7 @@ pub fn of_transaction(error: &KafkaError) -> Trouble {
 }
 
 fn of_flags(code: Code, is_fatal: bool, requires_abort: bool, is_retriable: bool, why: String) -> Trouble {
-    let is_fencing = matches!(
-        code,
-        Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch | Code::InvalidTransactionTimeout
-    );
+    let is_fencing = matches!(code, Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch);
     match (is_fatal, requires_abort, is_retriable) {
         (true, _, _) if is_fencing => Trouble::Fenced(why),
         (true, _, _) => Trouble::Fatal(why),

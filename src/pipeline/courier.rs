@@ -6,8 +6,9 @@
 use super::batch::{Batch, UnitKind};
 use super::control::Backoff;
 use super::dead_letter;
+use super::outputs::NotReady;
 use super::worker::Worker;
-use crate::kafka::{Failure, Membership, Offsets, Outgoing, Producer, Refusal, SendError, Trouble};
+use crate::kafka::{Failure, Membership, Offsets, Outgoing, Producer, ProducerSettings, Refusal, SendError, Trouble};
 use crate::telemetry::{Rebuild, TransactionEnd};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ pub enum End {
 pub struct Courier<'w> {
     worker: &'w Worker,
     producer: Option<Producer>,
+    /// The most that is put together, where a topic has taught us to put less together.
+    batch_bytes: Option<usize>,
     backoff: Backoff,
 }
 
@@ -64,7 +67,7 @@ impl From<Trouble> for Broken {
 
 impl<'w> Courier<'w> {
     pub fn new(worker: &'w Worker) -> Courier<'w> {
-        Courier { worker, producer: None, backoff: Backoff::new() }
+        Courier { worker, producer: None, batch_bytes: None, backoff: Backoff::new() }
     }
 
     fn is_over(&self) -> bool {
@@ -98,7 +101,8 @@ impl<'w> Courier<'w> {
     }
 
     fn open(&self) -> Result<Producer, Trouble> {
-        let producer = Producer::open(&self.worker.producer)?;
+        let settings = ProducerSettings { batch_bytes: self.batch_bytes, ..self.worker.producer.clone() };
+        let producer = Producer::open(&settings)?;
         while producer.is_transactional() {
             // It also ends what the last holder of the id left behind, so that the offsets can be asked for again.
             match self.worker.control.watched(&self.worker.pulse, || producer.init_transactions(CALL)) {
@@ -137,16 +141,14 @@ impl<'w> Courier<'w> {
 
     /// Delivers a batch, however long it takes.
     pub fn deliver(&mut self, batch: &mut Batch<'_>, offsets: &Offsets, membership: Option<&Membership>) -> End {
-        // Which webhooks are sent one by one, since together they were refused and alone they were not.
-        let mut is_careful = false;
         loop {
             if !self.get_ready() || self.is_over() {
                 return End::GivenUp;
             }
             let started = Instant::now();
             let attempt = match membership {
-                Some(membership) => self.in_transaction(batch, offsets, membership, is_careful),
-                None => self.without_transaction(batch, is_careful),
+                Some(membership) => self.in_transaction(batch, offsets, membership),
+                None => self.without_transaction(batch),
             };
             let trouble = match attempt {
                 Ok(()) => {
@@ -157,12 +159,10 @@ impl<'w> Courier<'w> {
                     return End::Delivered;
                 }
                 Err(Step::Again(trouble)) => trouble,
-                Err(Step::Refused(suspects)) => {
-                    if self.single_out(batch, &suspects, &mut is_careful) {
-                        continue;
-                    }
-                    Trouble::Abort("a dead-letter topic takes no record, however small".to_owned())
-                }
+                Err(Step::Refused(suspects)) => match self.single_out(batch, &suspects) {
+                    Ok(()) => continue,
+                    Err(why) => Trouble::Abort(why.to_owned()),
+                },
                 Err(Step::Over(end)) => return end,
             };
             if !self.pause(&trouble) {
@@ -177,7 +177,6 @@ impl<'w> Courier<'w> {
         batch: &mut Batch<'_>,
         offsets: &Offsets,
         membership: &Membership,
-        is_careful: bool,
     ) -> Result<(), Step> {
         let Some(producer) = &self.producer else { return Err(Step::Over(End::GivenUp)) };
         match self.watched(|| producer.begin()) {
@@ -185,7 +184,7 @@ impl<'w> Courier<'w> {
             Err(trouble @ Trouble::Retriable(_)) => return Err(Step::Again(trouble)),
             Err(trouble) => return Err(self.void(trouble)?),
         }
-        match self.send_all(producer, batch, is_careful) {
+        match self.send_all(producer, batch) {
             Ok(()) => {}
             Err(Broken::Refused(suspects)) => {
                 self.abort()?;
@@ -290,9 +289,9 @@ impl<'w> Courier<'w> {
     }
 
     /// One attempt without a transaction. If any of it does not arrive, all of it is sent again: in order, and doubled.
-    fn without_transaction(&mut self, batch: &mut Batch<'_>, is_careful: bool) -> Result<(), Step> {
+    fn without_transaction(&mut self, batch: &mut Batch<'_>) -> Result<(), Step> {
         let Some(producer) = &self.producer else { return Err(Step::Over(End::GivenUp)) };
-        let broken = match self.send_all(producer, batch, is_careful) {
+        let broken = match self.send_all(producer, batch) {
             Ok(()) => return Ok(()),
             Err(broken) => broken,
         };
@@ -311,12 +310,9 @@ impl<'w> Courier<'w> {
     }
 
     /// Queues everything in the batch and waits until it has arrived.
-    fn send_all(&self, producer: &Producer, batch: &mut Batch<'_>, is_careful: bool) -> Result<(), Broken> {
+    fn send_all(&self, producer: &Producer, batch: &mut Batch<'_>) -> Result<(), Broken> {
         for nth in 0..batch.units.len() {
             self.send(producer, batch, nth)?;
-            if is_careful {
-                self.arrive(producer)?;
-            }
         }
         self.arrive(producer)
     }
@@ -340,9 +336,7 @@ impl<'w> Courier<'w> {
                 }
                 UnitKind::DeadLetter(letter) => {
                     let sent = batch.with_raw(unit, |raw| {
-                        let Some(partitions) = self.worker.plan.outputs.dead_letter_partitions(raw.topic) else {
-                            return Err(SendError::Trouble(self.look_up(raw.topic)));
-                        };
+                        let partitions = self.dead_letter_partitions(raw.topic).map_err(SendError::Trouble)?;
                         let form = letter.form;
                         let headers = dead_letter::headers(
                             raw,
@@ -385,6 +379,10 @@ impl<'w> Courier<'w> {
                     }
                 }
                 Err(SendError::Trouble(trouble)) => {
+                    if let Some(unit) = batch.units.get(nth).filter(|unit| matches!(unit.kind, UnitKind::DeadLetter(_)))
+                    {
+                        batch.with_raw(unit, |raw| self.worker.plan.outputs.forget(raw.topic));
+                    }
                     // What went before it may be what is really wrong.
                     self.check(producer)?;
                     return Err(trouble.into());
@@ -393,13 +391,19 @@ impl<'w> Courier<'w> {
         }
     }
 
-    /// Looks up, or makes, the dead-letter topic of a raw topic that was not there at start.
-    fn look_up(&self, raw: &str) -> Trouble {
-        let prepared = self.worker.plan.outputs.prepare(&self.worker.plan.connection, |topic| topic == raw);
-        Trouble::Abort(match prepared {
-            Ok(()) => format!("the dead-letter topic of {raw} is known now"),
-            Err(why) => format!("the dead-letter topic of {raw} is not ready: {why:?}"),
-        })
+    /// How many partitions the dead-letter topic of a raw topic has. One that was not there at start is looked up, or
+    /// made.
+    fn dead_letter_partitions(&self, raw: &str) -> Result<i32, Trouble> {
+        let outputs = &self.worker.plan.outputs;
+        if let Some(partitions) = outputs.dead_letter_partitions(raw) {
+            return Ok(partitions);
+        }
+        let prepared = outputs.prepare(&self.worker.plan.connection, |topic| topic == raw);
+        match (prepared, outputs.dead_letter_partitions(raw)) {
+            (Ok(()), Some(partitions)) => Ok(partitions),
+            (Ok(()), None) => Err(Trouble::Abort(format!("{raw} is not there, nor is its dead-letter topic"))),
+            (Err(NotReady::Wait(why) | NotReady::Never(why)), _) => Err(Trouble::Abort(why)),
+        }
     }
 
     /// Waits until everything queued has arrived.
@@ -428,35 +432,61 @@ impl<'w> Courier<'w> {
         Err(sort(failures))
     }
 
-    /// Finds out which of these is really to blame: a refused record takes along all that travelled with it. `false`:
-    /// none of them can be taken for less.
-    fn single_out(&mut self, batch: &mut Batch<'_>, suspects: &[(usize, Refusal)], is_careful: &mut bool) -> bool {
-        if let [(nth, refusal)] = suspects {
-            self.note_refusal(batch, *nth, *refusal);
-            return batch.refuse(*nth, *refusal);
+    /// Finds out which of these is really to blame: a refused record takes along all that travelled with it. An error
+    /// says why the next attempt will fare no better.
+    fn single_out(&mut self, batch: &mut Batch<'_>, suspects: &[(usize, Refusal)]) -> Result<(), &'static str> {
+        let mut culprits = Vec::new();
+        let mut rest = suspects;
+        if let [alone] = suspects {
+            culprits.push(*alone);
+            rest = &[];
         }
-        let mut is_found = false;
-        for (nth, _) in suspects {
-            match self.try_alone(batch, *nth) {
-                Some(refusal) => {
-                    self.note_refusal(batch, *nth, refusal);
-                    if !batch.refuse(*nth, refusal) {
-                        return false;
-                    }
-                    is_found = true;
+        let mut in_vain = 0;
+        while !rest.is_empty() && !self.is_over() {
+            let (passed, refused) = self.try_one_by_one(batch, rest);
+            rest = rest.get(passed..).unwrap_or_default();
+            if let (Some(refusal), Some(((nth, _), others))) = (refused, rest.split_first()) {
+                culprits.push((*nth, refusal));
+                rest = others;
+            } else if passed == 0 {
+                // The transaction after one with a refusal fails for its sequence numbers (librdkafka 2.12): its abort
+                // is what sets them right.
+                in_vain += 1;
+                if in_vain > 3 {
+                    return Err("something else went wrong while a refused record was looked for");
                 }
-                None if self.is_over() => return true,
-                None => {}
+                continue;
+            }
+            in_vain = 0;
+        }
+        for (nth, refusal) in &culprits {
+            self.note_refusal(batch, *nth, *refusal);
+            if !batch.refuse(*nth, *refusal) {
+                return Err("a dead-letter topic takes no record, however small");
             }
         }
-        if !is_found {
-            tracing::warn!(
-                records = suspects.len(),
-                "a topic takes these records one by one, but not together: its max.message.bytes is below batch.size"
-            );
-            *is_careful = true;
+        if culprits.is_empty() && !self.is_over() {
+            return self.travel_in_smaller_groups(suspects.len());
         }
-        true
+        Ok(())
+    }
+
+    /// A topic's limit is for what the producer puts together, too. Learnt once, it holds for all batches to come.
+    fn travel_in_smaller_groups(&mut self, records: usize) -> Result<(), &'static str> {
+        let batch_bytes = self.batch_bytes.unwrap_or(ProducerSettings::BATCH_BYTES);
+        if batch_bytes == 1 {
+            return Err("records that a topic takes one by one are refused");
+        }
+        let batch_bytes = (batch_bytes / 8).max(1);
+        tracing::warn!(
+            records,
+            batch_bytes,
+            "a topic takes these records one by one but not together, since its max.message.bytes is below batch.size; \
+             sending less at a time from now on"
+        );
+        self.batch_bytes = Some(batch_bytes);
+        self.forget_producer();
+        Ok(())
     }
 
     fn note_refusal(&self, batch: &Batch<'_>, nth: usize, refusal: Refusal) {
@@ -466,26 +496,35 @@ impl<'w> Courier<'w> {
         });
     }
 
-    /// Sends one webhook alone, in a transaction that is never committed; without transactions it is simply sent, and
-    /// once more later.
-    fn try_alone(&mut self, batch: &mut Batch<'_>, nth: usize) -> Option<Refusal> {
+    /// Sends webhooks one at a time until one is refused; how many passed, and why the next one did not. It is done in a
+    /// transaction that is never committed; without transactions they are simply sent, and once more later.
+    fn try_one_by_one(&mut self, batch: &mut Batch<'_>, suspects: &[(usize, Refusal)]) -> (usize, Option<Refusal>) {
         if !self.get_ready() {
-            return None;
+            return (0, None);
         }
-        let producer = self.producer.as_ref()?;
+        let Some(producer) = &self.producer else { return (0, None) };
         let is_transactional = producer.is_transactional();
         if is_transactional && self.watched(|| producer.begin()).is_err() {
             self.forget_producer();
-            return None;
+            return (0, None);
         }
-        let sent = self.send(producer, batch, nth).and_then(|()| self.arrive(producer));
-        if is_transactional && self.abort().is_err() {
-            return None;
+        let mut passed = 0;
+        let mut refusal = None;
+        for (nth, _) in suspects {
+            match self.send(producer, batch, *nth).and_then(|()| self.arrive(producer)) {
+                Ok(()) => passed += 1,
+                Err(Broken::Refused(refused)) => {
+                    refusal = refused.first().map(|(_, refusal)| *refusal);
+                    break;
+                }
+                Err(_) => break,
+            }
         }
-        match sent {
-            Err(Broken::Refused(refused)) => refused.first().map(|(_, refusal)| *refusal),
-            _ => None,
+        if is_transactional {
+            // Where that fails too, the producer is made anew, which ends the transaction as well.
+            let _ = self.abort();
         }
+        (passed, refusal)
     }
 }
 

@@ -61,6 +61,13 @@ impl Outputs {
         self.known.lock().ok()?.get(raw).copied()
     }
 
+    /// Asks again when it is needed: the topic is not as it was.
+    pub fn forget(&self, raw: &str) {
+        if let Ok(mut known) = self.known.lock() {
+            known.remove(raw);
+        }
+    }
+
     /// Looks at the topics, and makes what is missing and may be made. `is_raw`: whether koine reads a topic.
     pub fn prepare(&self, connection: &Connection, is_raw: impl Fn(&str) -> bool) -> Result<(), NotReady> {
         let wait = |trouble: Trouble| NotReady::Wait(trouble.to_string());

@@ -120,6 +120,7 @@ impl Service {
                 connection: plan.connection.clone(),
                 transactional_id: plan.exactly_once.then(|| transactional_id(&plan.group, &instance, number)),
                 transaction_timeout: plan.transaction_timeout,
+                batch_bytes: None,
             };
             consumer.check().and_then(|()| producer.check()).map_err(Exit::Misconfigured)?;
             clients.push((consumer, producer));

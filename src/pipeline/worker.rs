@@ -24,6 +24,8 @@ const TICK: Duration = Duration::from_millis(50);
 const HOLD_AFTER: Duration = Duration::from_secs(3);
 /// How long partitions that must go wait for what was read of them.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How often the same trouble of the consumer is said.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 const LAG_EVERY: Duration = Duration::from_secs(15);
 /// How long leaving the group may take.
 const CLOSE: Duration = Duration::from_secs(5);
@@ -100,6 +102,7 @@ impl Worker {
         translator: &mut Translator,
         tally: &mut Tally,
     ) -> SessionEnd {
+        self.pulse.recall(false);
         std::thread::scope(|scope| {
             let (jobs, to_do) = sync_channel(1);
             let (report, done) = channel();
@@ -124,11 +127,13 @@ impl Worker {
                 backoff: Backoff::new(),
                 source: (String::new(), 0),
                 lag_at: Instant::now(),
+                complaints: HashMap::new(),
                 is_held: false,
             };
             let end = session.run().unwrap_or_else(|end| end);
             // The courier goes when there are no more jobs, and the scope waits for it: nothing may keep it.
             session.recall();
+            self.pulse.recall(true);
             session.gauges.drain().for_each(|(_, gauges)| gauges.release());
             end
         })
@@ -165,6 +170,8 @@ struct Session<'s, 'c> {
     /// The last record's topic, and its source.
     source: (String, usize),
     lag_at: Instant,
+    /// What was said of the consumer's trouble, and when.
+    complaints: HashMap<String, Instant>,
     is_held: bool,
 }
 
@@ -292,6 +299,9 @@ impl<'c> Session<'_, 'c> {
                 self.recycle(batch);
                 self.waiting.clear();
                 self.gathering.clear();
+                if self.worker.control.is_stopping() {
+                    return Ok(());
+                }
                 match self.consumer.restart() {
                     Ok(()) => {}
                     Err(trouble @ Trouble::Retriable(_)) => tracing::warn!(why = %trouble, "waiting for the offsets"),
@@ -409,11 +419,21 @@ impl<'c> Session<'_, 'c> {
             }
             Polled::Trouble(Trouble::Fenced(why)) => return Err(SessionEnd::Fault(Fault::Broken(why))),
             Polled::Trouble(Trouble::Fatal(why)) => return Err(SessionEnd::Renew(why)),
-            Polled::Trouble(trouble) => {
-                tracing::warn!(worker = self.worker.number, why = %trouble, "the consumer has trouble");
-            }
+            Polled::Trouble(trouble) => self.complain(&trouble),
         }
         Ok(false)
+    }
+
+    /// Says what is wrong with the consumer; in an outage librdkafka says it many times a second.
+    fn complain(&mut self, trouble: &Trouble) {
+        let why = trouble.to_string();
+        let is_old = |said: &Instant| said.elapsed() < COMPLAIN_EVERY;
+        if self.complaints.get(&why).is_some_and(is_old) {
+            return;
+        }
+        tracing::warn!(worker = self.worker.number, why, "the consumer has trouble");
+        self.complaints.retain(|_, said| is_old(said));
+        self.complaints.insert(why, Instant::now());
     }
 
     fn forget(&mut self, partitions: &[TopicPartition]) {

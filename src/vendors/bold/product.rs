@@ -9,6 +9,7 @@ use crate::canonical::{
     Variant,
 };
 use crate::reject::Reject;
+use std::collections::HashMap;
 
 pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
     let body = envelope.data;
@@ -16,6 +17,7 @@ pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
     let (inventory_tracking, vendor_inventory_tracking) =
         body.word("inventory_tracking_entity", inventory_tracking, InventoryTracking::Unknown)?;
     let options = body.list("options", option)?;
+    let names = OptionNames::of(&options);
     let product = Product {
         id: Some(id),
         name: body.text("name")?,
@@ -30,7 +32,7 @@ pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
         url: body.id("url")?,
         tags: tags(body)?,
         categories: body.list("categories", category)?,
-        variants: body.list("variants", |it| variant(it, &options))?,
+        variants: body.list("variants", |it| variant(it, &names))?,
         default_variant_id: None,
         variant_count: None,
         options,
@@ -130,7 +132,7 @@ fn image(image: Node<'_>) -> Result<Image<'_>, Reject> {
     })
 }
 
-fn variant<'a>(variant: Node<'a>, options: &[ProductOption<'a>]) -> Result<Variant<'a>, Reject> {
+fn variant<'a>(variant: Node<'a>, names: &OptionNames<'a>) -> Result<Variant<'a>, Reject> {
     let (inventory_tracking, vendor_inventory_tracking) =
         variant.word("inventory_tracking_entity", inventory_tracking, InventoryTracking::Unknown)?;
     let (weight, weight_unit) = shared::weight(variant)?;
@@ -140,7 +142,7 @@ fn variant<'a>(variant: Node<'a>, options: &[ProductOption<'a>]) -> Result<Varia
         barcode: None,
         name: variant.text("name")?,
         is_master: None,
-        options: variant.list("option_values", |value| chosen_option(value, options))?,
+        options: variant.list("option_values", |value| chosen_option(value, names))?,
         prices: price(variant)?.into_iter().collect(),
         cost: variant.money("cost")?,
         stock_levels: Vec::new(),
@@ -166,11 +168,20 @@ fn variant<'a>(variant: Node<'a>, options: &[ProductOption<'a>]) -> Result<Varia
     })
 }
 
-fn chosen_option<'a>(value: Node<'a>, options: &[ProductOption<'a>]) -> Result<ChosenOption<'a>, Reject> {
+/// The names of a product's options by their ids, to be found again by every choice of every variant.
+struct OptionNames<'a>(HashMap<Text<'a>, Text<'a>>);
+
+impl<'a> OptionNames<'a> {
+    /// Of two options with one id, the first counts.
+    fn of(options: &[ProductOption<'a>]) -> OptionNames<'a> {
+        let named = options.iter().rev().filter_map(|option| option.id.clone().zip(option.name.clone()));
+        OptionNames(named.collect())
+    }
+}
+
+fn chosen_option<'a>(value: Node<'a>, names: &OptionNames<'a>) -> Result<ChosenOption<'a>, Reject> {
     // The option is named by its id; one that the product does not list stays unread.
-    let id = value.peek("platform_option_id");
-    let option = options.iter().find(|option| id.is_some() && option.id == id);
-    let name = option.and_then(|option| option.name.clone());
+    let name = value.peek("platform_option_id").and_then(|id| names.0.get(&id).cloned());
     if name.is_some() {
         value.id("platform_option_id")?;
     }
@@ -233,7 +244,7 @@ mod tests {
             json!([{"platform_option_id": "O1", "name": "Small"}, {"platform_option_id": "O2", "name": "Red"}]);
         let out = product(json!({
             "variants": [{"platform_id": "1", "option_values": values}],
-            "options": [{"platform_id": "O1", "name": "Size", "position": 1}],
+            "options": [{"platform_id": "O1", "name": "Size", "position": 1}, {"platform_id": "O1", "name": "Again"}],
         }));
         assert_eq!(
             out["product"]["variants"][0]["options"],

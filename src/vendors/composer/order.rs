@@ -21,6 +21,7 @@ pub fn order<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, 
     let (status, vendor_status) = order.word("status", order_status, OrderStatus::Unknown)?;
     let locale = locale(order)?;
     let (line_items, places) = lines(order, &locale)?;
+    let billing = [order.child("billingAddress")?, order.child("billingContact")?];
     let entity = Order {
         id: Some(id.clone()),
         number: Some(id),
@@ -43,11 +44,11 @@ pub fn order<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, 
         account: order.object("account", account)?,
         // The order's own; Composer has the customer's only.
         email: None,
-        billing_address: address(order.child("billingAddress")?, order.child("billingContact")?)?,
+        billing_address: address(billing[0], billing[1])?,
         shipping_addresses: Vec::new(),
         line_items,
         shipments: order.list("shipments", |it| shipment(it, &places))?,
-        payments: order.list("payments", |it| payment(it, order))?,
+        payments: order.list("payments", |it| payment(it, &billing))?,
         payment_sessions: Vec::new(),
         refunds: Vec::new(),
         returns: Vec::new(),
@@ -197,15 +198,15 @@ fn shipment_item<'a>(line: Node<'a>, id: Option<Text<'a>>, places: &Places<'a>) 
     Ok(ShipmentItem { id, variant_id: None, quantity: line.long("quantity")? })
 }
 
-/// One entry of the ledger, which is in the vendor's order.
-fn payment<'a>(payment: Node<'a>, order: Node<'a>) -> Result<Payment<'a>, Reject> {
+/// One entry of the ledger, which is in the vendor's order. `billing` are the order's address and contact.
+fn payment<'a>(payment: Node<'a>, billing: &[Node<'a>; 2]) -> Result<Payment<'a>, Reject> {
     let (kind, vendor_kind) = payment.word("paymentTransactionType", payment_kind, PaymentKind::Unknown)?;
     let (status, vendor_status) = payment.word("status", payment_status, PaymentStatus::Unknown)?;
     let instrument = payment.child("paymentInstrument")?;
     let provider = instrument.child("paymentProviderConfiguration")?;
     // An instrument repeats the order's billing address.
-    for key in ["billingAddress", "billingContact"] {
-        instrument.value(key)?.echoes(order.value(key)?);
+    for (key, original) in ["billingAddress", "billingContact"].into_iter().zip(billing) {
+        instrument.value(key)?.echoes(*original);
     }
     Ok(Payment {
         id: payment.id("guid")?,

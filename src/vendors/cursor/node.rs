@@ -641,23 +641,21 @@ impl<'a> Node<'a> {
         }
         let was_marked = self.is_marked();
         let Some(text) = self.read_text()? else { return Ok(None) };
-        match Micros::parse(&text) {
-            Some((time, false)) => Ok(Some(time)),
-            Some((time, true)) => {
-                if !was_marked {
-                    self.unmark();
-                }
-                Ok(Some(time))
-            }
-            None => self.in_configured_zone(&text).map(Some).ok_or_else(|| self.refuse(Code::TimeInvalid)),
+        let (time, was_cut) = match Micros::parse(&text) {
+            Some(read) => read,
+            None => self.in_configured_zone(&text).ok_or_else(|| self.refuse(Code::TimeInvalid))?,
+        };
+        if was_cut && !was_marked {
+            self.unmark();
         }
+        Ok(Some(time))
     }
 
     #[cold]
-    fn in_configured_zone(self, text: &str) -> Option<Micros> {
+    fn in_configured_zone(self, text: &str) -> Option<(Micros, bool)> {
+        let zone = self.doc.zone?;
         let local = Micros::parse_naive(text)?;
-        let time = self.doc.zone?.to_ambiguous_timestamp(local).compatible().ok()?;
-        Micros::in_range(time.as_microsecond())
+        Micros::cut(zone.to_ambiguous_timestamp(local).compatible().ok()?)
     }
 
     /// A number of units since 1970, a unit being so many microseconds.

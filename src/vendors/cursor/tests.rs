@@ -214,6 +214,30 @@ fn a_zone_is_only_what_the_configuration_names() {
 }
 
 #[test]
+fn a_time_that_was_cut_is_kept_with_a_zone_and_without() {
+    let body = r#"{"fine":"2026-07-01T12:00:00.1234567","offset":"2026-07-01T12:00:00.123456000000001Z",
+        "leap":"2016-12-31T23:59:60Z","early":"1969-12-31T12:00:00.0000001","exact":"2026-07-01T12:00:00.123456"}"#;
+    let rules = nothing();
+    let zone = jiff::tz::TimeZone::UTC;
+    let mut tape = Tape::default();
+    let text = tape.read(body.as_bytes(), DEPTH).unwrap();
+    let doc = Doc::new(&tape, text, &rules, Some(&zone));
+    for (key, time) in [
+        ("fine", "2026-07-01T12:00:00.123456Z"),
+        ("offset", "2026-07-01T12:00:00.123456Z"),
+        ("leap", "2016-12-31T23:59:59Z"),
+        ("early", "1969-12-31T12:00:00Z"),
+        ("exact", "2026-07-01T12:00:00.123456Z"),
+    ] {
+        assert_eq!(doc.root().time(key).unwrap().unwrap().to_string(), time, "{key}");
+    }
+    let mut kept = ExtensionsBuffer::default();
+    doc.root().leftovers(&mut String::new(), &mut kept);
+    let kept: Vec<&str> = kept.view().iter().map(|(pointer, _)| pointer).collect();
+    assert_eq!(kept, ["/fine", "/offset", "/leap", "/early"]);
+}
+
+#[test]
 fn what_nobody_read_is_left_over_by_its_topmost_node() {
     let body = r#"{"id":1,"a":{"read":1,"not":{"x":[1, {"y":"é"}],"n":null}},"list":[{"q":1},{"q":2}],"k/~":true,"empty":{},"none":null}"#;
     let left = left_over(body, &nothing(), |root| {

@@ -1,0 +1,373 @@
+//! The pipeline on a real Kafka, where transactions are transactions: nothing is lost and nothing is doubled while
+//! workers come and go, fence each other and meet records that no topic takes; and what is gone stops its partition.
+//!
+//! `tests/run` starts the broker and runs these; by hand: `KOINE_TEST_BROKERS=host:port cargo test --test kafka`. Every test
+//! makes topics of its own.
+
+use koine::codec::SchemaIds;
+use koine::http::Health;
+use koine::kafka::{Connection, Consumer as Ours, ConsumerSettings, Polled};
+use koine::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
+use koine::telemetry::{BuildInfo, Exposition, Metrics};
+use koine::translate::SourceSettings;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const PARTITIONS: i32 = 6;
+const LONG: Duration = Duration::from_secs(90);
+/// Of so many records one cannot be read.
+const BROKEN_ONE_IN: usize = 50;
+
+struct World {
+    brokers: String,
+    /// A name that no other run has: of the group, and in all topics.
+    run: String,
+    metrics: Arc<Metrics>,
+    runtime: tokio::runtime::Runtime,
+    body: String,
+}
+
+impl World {
+    fn new(test: &str) -> World {
+        if let Ok(level) = std::env::var("KOINE_LOG") {
+            let _ = koine::telemetry::init(false, &level);
+        }
+        let brokers = std::env::var("KOINE_TEST_BROKERS").expect("KOINE_TEST_BROKERS names the brokers");
+        let build = BuildInfo { version: "test", build: "test".to_owned(), librdkafka: "test".to_owned() };
+        let body = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bodies/spree/order.completed.json");
+        let nanos = std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
+        let world = World {
+            brokers,
+            run: format!("{test}-{}-{nanos}", std::process::id()),
+            metrics: Arc::new(Metrics::new(tables(), &build).unwrap()),
+            runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
+            body: fs::read_to_string(body).unwrap(),
+        };
+        world.create(&world.raw(), PARTITIONS, None);
+        world
+    }
+
+    fn raw(&self) -> String {
+        format!("raw.{}", self.run)
+    }
+
+    fn dead(&self) -> String {
+        format!("dlq.{}", self.raw())
+    }
+
+    fn canonical(&self) -> [String; 4] {
+        ["customer", "cart", "order", "product"].map(|kind| format!("{}.{kind}", self.run))
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers);
+        config
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().unwrap()
+    }
+
+    fn create(&self, name: &str, partitions: i32, max_bytes: Option<&str>) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        if let Some(bytes) = max_bytes {
+            topic = topic.set("max.message.bytes", bytes);
+        }
+        let made = self.runtime.block_on(self.admin().create_topics([&topic], &AdminOptions::new())).unwrap();
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+
+    /// Deletes the records of a partition before an offset.
+    fn delete_before(&self, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.raw(), partition, Offset::Offset(offset)).unwrap();
+        self.runtime.block_on(self.admin().delete_records(&list, &AdminOptions::new())).unwrap();
+    }
+
+    /// Sends orders, each with an id of its own, over all partitions in turn. `grown`: of which ones the canonical record
+    /// is large, however well it is compressed.
+    fn send(&self, from: usize, count: usize, grown: impl Fn(usize) -> bool) {
+        let mut config = self.client();
+        let producer: BaseProducer = config.set("enable.idempotence", "true").set("linger.ms", "20").create().unwrap();
+        for nth in from..from + count {
+            let mut body = match is_broken(nth) {
+                true => "{".to_owned(),
+                false => self.body.replace("550e8400-e29b-41d4-a716-446655440000", &format!("evt-{nth}")),
+            };
+            if grown(nth) {
+                let field = format!("\"noise\": \"{}\", \"number\"", noise(nth as u64 + 1));
+                body = body.replacen("\"number\"", &field, 1);
+            }
+            let key = format!("raw-{nth}");
+            let partition = (nth % PARTITIONS as usize) as i32;
+            let topic = self.raw();
+            let record = BaseRecord::<str, str, ()>::to(&topic).partition(partition).key(&key).payload(&body);
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(LONG).unwrap();
+    }
+
+    fn plan(&self) -> Plan {
+        let [customer, cart, order, product] = self.canonical();
+        let raw = self.raw();
+        Plan {
+            connection: Connection { bootstrap_servers: self.brokers.clone(), properties: Vec::new() },
+            group: self.run.clone(),
+            group_protocol: "classic".to_owned(),
+            topics: vec![raw.clone()],
+            source_of: Box::new(move |topic| (topic == raw).then_some(0)),
+            sources: vec![SourceSettings::default()],
+            any_source: SourceSettings::default(),
+            outputs: Outputs::new([&customer, &cart, &order, &product], "dlq.", true),
+            schemas: SchemaIds { customer: 1, cart: 2, order: 3, product: 4 },
+            exactly_once: true,
+            workers: 1,
+            limits: Limits { records: 500, bytes: 8 << 20, wait: Duration::from_millis(50) },
+            transaction_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(8),
+            dead_letters: Policy { group: self.run.clone(), drop_headers: Vec::new(), sets: HeaderSets::default() },
+            accept_loss: false,
+            instance: None,
+            metrics: Arc::clone(&self.metrics),
+            health: Arc::new(Health::new(Duration::from_secs(300))),
+        }
+    }
+
+    fn start(&self) -> Handle {
+        start(self.plan())
+    }
+
+    /// The sum of the committed offsets.
+    fn committed(&self) -> i64 {
+        let mut config = self.client();
+        let consumer: BaseConsumer =
+            config.set("group.id", &self.run).set("isolation.level", "read_committed").create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(&self.raw(), 0, PARTITIONS - 1);
+        let Ok(committed) = consumer.committed_offsets(list, Duration::from_secs(10)) else { return -1 };
+        let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
+        committed.elements().iter().map(|one| offset(one.offset())).sum()
+    }
+
+    fn until_committed(&self, count: i64) {
+        let until = Instant::now() + LONG;
+        loop {
+            let committed = self.committed();
+            if committed == count {
+                return;
+            }
+            assert!(Instant::now() < until, "{committed} of {count} committed");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// What a committed reader finds: how often each value of a header, or each key, is there.
+    fn read(&self, topic: &str, header: Option<&str>) -> BTreeMap<String, usize> {
+        let mut config = self.client();
+        config.set("group.id", "reader").set("enable.partition.eof", "true").set("isolation.level", "read_committed");
+        let consumer: BaseConsumer = config.create().unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), LONG).unwrap();
+        let partitions = metadata.topics()[0].partitions().len() as i32;
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions {
+            list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        let (mut found, mut ends) = (BTreeMap::new(), 0);
+        let until = Instant::now() + LONG;
+        while ends < partitions {
+            assert!(Instant::now() < until, "{topic} could not be read to its end");
+            match consumer.poll(Duration::from_millis(100)) {
+                None => {}
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
+                Some(Err(error)) => panic!("{error}"),
+                Some(Ok(message)) => {
+                    let headers = message.headers().unwrap();
+                    let value = match header {
+                        Some(name) => headers.iter().find(|one| one.key == name).unwrap().value,
+                        None => message.key(),
+                    };
+                    let text = String::from_utf8(value.unwrap().to_vec()).unwrap();
+                    *found.entry(text).or_default() += 1;
+                }
+            }
+        }
+        found
+    }
+
+    /// That of so many records each has come out once, as an event or as a dead letter.
+    fn check(&self, count: usize, is_dead: impl Fn(usize) -> bool) {
+        let dead = (0..count).filter(|nth| is_dead(*nth)).count();
+        let mut events = BTreeMap::new();
+        for topic in self.canonical() {
+            events.extend(self.read(&topic, Some("ce_id")));
+        }
+        let letters = self.read(&self.dead(), None);
+        for (what, found, want) in [("events", events, count - dead), ("dead letters", letters, dead)] {
+            let doubled = found.values().filter(|times| **times > 1).count();
+            assert_eq!((found.len(), doubled), (want, 0), "{what}, and how many of them more than once");
+        }
+    }
+
+    fn metric(&self, series: &str) -> f64 {
+        let page = self.metrics.render(Exposition::Prometheus);
+        let line = page.lines().find(|line| line.starts_with(series)).unwrap_or_else(|| panic!("no {series}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+}
+
+fn is_broken(nth: usize) -> bool {
+    nth % BROKEN_ONE_IN == 7
+}
+
+/// Letters without a pattern.
+fn noise(mut state: u64) -> String {
+    let letter = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'a' + (state % 26) as u8)
+    };
+    (0..20_000).map(letter).collect()
+}
+
+fn start(plan: Plan) -> Handle {
+    Service::start(plan).map_err(|exit| format!("{exit:?}")).unwrap()
+}
+
+fn stop(handle: Handle) {
+    handle.stop();
+    assert_eq!(handle.wait(), Exit::Stopped);
+}
+
+#[test]
+fn workers_that_come_and_go_double_nothing() {
+    let world = World::new("rebalance");
+    world.send(0, 2000, |_| false);
+    let first = world.start();
+    let (mut sent, mut others) = (2000, Vec::new());
+    for round in 0..6 {
+        world.send(sent, 2000, |_| false);
+        sent += 2000;
+        if round % 2 == 0 {
+            others.push(start(Plan { workers: 2, ..world.plan() }));
+        } else {
+            stop(others.remove(0));
+        }
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+    world.until_committed(sent as i64);
+    others.into_iter().for_each(stop);
+    stop(first);
+    world.check(sent, is_broken);
+}
+
+#[test]
+fn two_processes_with_one_name_fence_each_other_and_double_nothing() {
+    let world = World::new("fence");
+    world.send(0, 3000, |_| false);
+    let named = || start(Plan { instance: Some("one".to_owned()), ..world.plan() });
+    let first = named();
+    std::thread::sleep(Duration::from_secs(1));
+    let second = named();
+    world.send(3000, 3000, |_| false);
+    std::thread::sleep(Duration::from_secs(5));
+    stop(first);
+    world.until_committed(6000);
+    stop(second);
+    assert!(world.metric("koine_rebuilds_total{reason=\"producer_fenced\"}") >= 1.0);
+    world.check(6000, is_broken);
+}
+
+#[test]
+fn records_that_no_topic_takes_are_dead_letters_and_their_siblings_pass() {
+    let world = World::new("refused");
+    // Neither takes a large record, and the first not even two ordinary ones that travel together.
+    world.create(&world.canonical()[2], 3, Some("6000"));
+    world.create(&world.dead(), 4, Some("4000"));
+    let is_large = |nth| nth % BROKEN_ONE_IN == 13;
+    world.send(0, 300, is_large);
+    let handle = world.start();
+    world.until_committed(300);
+    stop(handle);
+    world.check(300, |nth| is_broken(nth) || is_large(nth));
+    let codes = world.read(&world.dead(), Some("koine.error.code"));
+    assert_eq!(codes, BTreeMap::from([("json.syntax".to_owned(), 6), ("record.too_large".to_owned(), 6)]));
+}
+
+#[test]
+fn what_is_gone_stops_its_partition_until_the_loss_is_accepted() {
+    let world = World::new("gone");
+    world.send(0, 600, |_| false);
+    let handle = world.start();
+    world.until_committed(600);
+    stop(handle);
+    world.send(600, 600, |_| false);
+    world.delete_before(0, 150);
+    let handle = world.start();
+    world.until_committed(1100);
+    let stopped = format!("koine_partition_stopped{{partition=\"0\",topic=\"{}\"}}", world.raw());
+    assert_eq!(world.metric(&stopped), 50.0, "of the committed 100, and the 150 that is the first there is");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(world.committed(), 1100, "and it stays stopped");
+    stop(handle);
+    let handle = start(Plan { accept_loss: true, ..world.plan() });
+    world.until_committed(1200);
+    stop(handle);
+}
+
+#[test]
+fn what_goes_while_it_is_read_stops_its_partition_and_no_other() {
+    let world = World::new("going");
+    world.send(0, 6000, |_| false);
+    let property = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    // So little is read ahead that the deletion comes before the reading.
+    let properties = vec![
+        property("queued.min.messages", "10"),
+        property("queued.max.messages.kbytes", "1"),
+        property("fetch.message.max.bytes", "20000"),
+    ];
+    let consumer = Ours::open(&ConsumerSettings {
+        connection: Connection { bootstrap_servers: world.brokers.clone(), properties },
+        group: world.run.clone(),
+        group_protocol: "classic".to_owned(),
+        topics: vec![world.raw()],
+        accept_loss: false,
+        worker: 0,
+    })
+    .unwrap();
+    let mut read = BTreeMap::<i32, i64>::new();
+    let (mut gone, mut is_deleted) = (Vec::new(), false);
+    let until = Instant::now() + LONG;
+    while read.values().sum::<i64>() < 5000 || gone.is_empty() {
+        assert!(Instant::now() < until, "{read:?} {gone:?}");
+        match consumer.poll(Duration::from_millis(100)) {
+            Polled::Record(record) => {
+                let next = read.entry(record.partition()).or_default();
+                assert_eq!(record.offset(), *next, "in order, each once");
+                *next += 1;
+            }
+            Polled::Stalled(stalled) => gone.extend(stalled),
+            Polled::Again(partition) => panic!("{partition} came again"),
+            _ => {}
+        }
+        if !is_deleted && read.values().sum::<i64>() > 200 {
+            is_deleted = true;
+            world.delete_before(2, 900);
+        }
+    }
+    let [gone] = &gone[..] else { panic!("{gone:?}") };
+    assert_eq!((gone.partition.partition, gone.low, gone.high), (2, 900, 1000));
+    assert_eq!(gone.count(), 900 - read.get(&2).copied().unwrap_or(0), "what is gone and was not read");
+    assert!(consumer.close(Duration::from_secs(10)));
+}
