@@ -11,7 +11,7 @@ use crate::canonical::{
 use crate::pointer::Pointer;
 use crate::reject::{Code, Place, Reject};
 use crate::vendors::cursor::{Doc, Node, Rules, Tape};
-use crate::vendors::{Ignore, Mapped, Route, Unit, VENDORS, Vendor};
+use crate::vendors::{Ignore, Mapped, Unit, VENDORS, Vendor};
 use payload::{CloudEventId, Envelope, Payload, Trouble};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -402,13 +402,12 @@ impl Job<'_> {
             return Err(envelope.event_type_at.refuse(Code::EventUnknown).into());
         };
         known.is_documented = true;
-        let mapping = match event_type.route {
-            Route::Map(mapping) => mapping,
-            Route::Ignore(rule) => {
+        let mapped = match event_type.route.follow(&envelope)? {
+            Ok(mapped) => mapped,
+            Err(rule) => {
                 return Err(Stop::Ignored(Ignored { vendor: vendor.name, event_type: event_type.name, rule }));
             }
         };
-        let mapped = (mapping.map)(&envelope, mapping.action)?;
         tools.extensions.clear();
         if self.settings.extensions {
             body.leftovers(tools.pointer, tools.extensions)?;

@@ -274,7 +274,7 @@ fn the_demo_balances_and_shows_all_vendors_and_entities() {
     let numbers: Vec<u64> = sum.split(' ').filter_map(|word| word.parse().ok()).collect();
     let [consumed, events, ignored, dead] = numbers[..] else { panic!("{sum}") };
     assert_eq!(consumed, events + ignored + dead);
-    assert!(events > 50 && ignored > 50 && dead > 10, "{sum}");
+    assert!(events > 150 && ignored > 30 && dead > 10, "{sum}");
     let told = text(&output.stderr);
     assert!(told.contains("broker ") && told.contains("/metrics"), "{told}");
 }
