@@ -9,7 +9,7 @@ use koine::canonical::ExtensionsBuffer;
 use koine::codec;
 use koine::translate::{Outcome, RawRecord, SourceSettings, Translator};
 use koine::vendors::cursor::{Doc, Tape};
-use koine::vendors::{Route, Unit, VENDORS, Vendor};
+use koine::vendors::{Unit, VENDORS, Vendor};
 use std::hint::black_box;
 use std::{fs, path::Path};
 
@@ -59,10 +59,7 @@ fn record(criterion: &mut Criterion) {
         let map = || {
             let envelope = (vendor.open)(&unit).expect("envelope");
             let event = vendor.event(&envelope.event_type).expect("event type");
-            match event.route {
-                Route::Map(mapping) => black_box((mapping.map)(&envelope, mapping.action).expect("mapped")).clock,
-                Route::Ignore(_) => None,
-            }
+            black_box(event.route.follow(&envelope).expect("mapped")).ok().and_then(|mapped| mapped.clock)
         };
         group.bench_function("map", |bench| bench.iter(map));
 

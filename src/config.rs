@@ -10,6 +10,7 @@ mod yaml;
 pub use pattern::TopicPattern;
 pub use yaml::Place;
 
+use crate::pointer::Pointer;
 use read::{Reader, Step, not_one_of};
 use std::borrow::Cow;
 use std::fmt;
@@ -88,6 +89,8 @@ pub struct Source {
     pub vendor: Option<String>,
     pub shop: Option<String>,
     pub event_type: Option<String>,
+    /// Where in the value the webhook lies, if it is in a gateway's envelope.
+    pub payload_pointer: Option<Pointer>,
     /// An IANA time zone that exists.
     pub time_zone: Option<String>,
     pub extensions: Extensions,
@@ -631,13 +634,14 @@ fn source(read: &mut Reader<'_>, context: &Context<'_>, path: &str) -> Option<So
     });
     let shop = read.text(&format!("{path}.shop"));
     let event_type = read.text(&format!("{path}.event_type"));
+    let payload_pointer = read.checked(&format!("{path}.payload_pointer"), Pointer::parse);
     let time_zone = read.checked(&format!("{path}.time_zone"), |text| match (context.time_zone)(text) {
         true => Ok(text.to_owned()),
         false => Err(format!("`{text}` is no IANA time zone, such as Europe/Zurich")),
     });
     let extensions = [Extensions::Full, Extensions::Off];
     let extensions = extensions.get(read.word(&format!("{path}.extensions"))).copied()?;
-    Some(Source { topics, vendor: vendor.flatten(), shop, event_type, time_zone, extensions })
+    Some(Source { topics, vendor: vendor.flatten(), shop, event_type, payload_pointer, time_zone, extensions })
 }
 
 fn topics(read: &mut Reader<'_>) -> Topics {

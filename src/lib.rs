@@ -10,6 +10,7 @@ pub mod config;
 pub mod http;
 pub mod kafka;
 pub mod pipeline;
+pub mod pointer;
 pub mod registry;
 pub mod reject;
 pub mod schemas;

@@ -31,7 +31,7 @@ codes! {
     BodyTooLarge = "body.too_large", Limit;
     /// The value is not JSON (RFC 8259).
     JsonSyntax = "json.syntax", Data;
-    /// The value is not UTF-8, or has half a surrogate pair.
+    /// The value is not UTF-8, or has half a surrogate pair; or what should be Base64 is none.
     JsonEncoding = "json.encoding", Data;
     /// The value nests deeper than `limits.depth`.
     JsonDepth = "json.depth", Data;
@@ -39,9 +39,9 @@ codes! {
     JsonDuplicateKey = "json.duplicate_key", Data;
     /// The body has the shape of no vendor we know.
     EnvelopeUnknownVendor = "envelope.unknown_vendor", Contract;
-    /// The envelope lacks what says what the webhook is.
+    /// The envelope lacks what says what the webhook is, or the webhook.
     EnvelopeMissing = "envelope.missing", Contract;
-    /// A header, or the webhook's path, and the body name different things.
+    /// A header, or the webhook's path, and the body name different things; or the envelope holds two of one thing.
     EnvelopeConflict = "envelope.conflict", Contract;
     /// No document names this event type.
     EventUnknown = "event.unknown", Contract;
@@ -72,13 +72,15 @@ impl Code {
             Code::BodyEmpty => "the record has no body",
             Code::BodyTooLarge => "the body is larger than limits.body_bytes",
             Code::JsonSyntax => "the body is not JSON",
-            Code::JsonEncoding => "the body is not UTF-8, or an escape stands for half a surrogate pair",
+            Code::JsonEncoding => {
+                "the body is not UTF-8 (or not Base64, where it should be), or an escape stands for half a surrogate pair"
+            }
             Code::JsonDepth => "the body nests deeper than limits.depth",
             Code::JsonDuplicateKey => "an object has the same key twice",
             Code::EnvelopeUnknownVendor => {
                 "no known vendor sends a body of this shape, or the header koine-vendor names none"
             }
-            Code::EnvelopeMissing => "the envelope does not say what the webhook is",
+            Code::EnvelopeMissing => "the envelope does not say what the webhook is, or has none",
             Code::EnvelopeConflict => "a header and the body, or a header and the configuration, disagree",
             Code::EventUnknown => "no document names this event type",
             Code::FieldMissing => "a required field is absent, null or empty",

@@ -3,12 +3,16 @@
 //! No clock, no randomness, no I/O. The same bytes with the same settings give the same outcome, on any machine, any
 //! day. Knows no vendor's field names and no Kafka.
 
+mod payload;
+
 use crate::canonical::{
     ClockBasis, Coverage, EntityKind, Event, EventId, EventIdBasis, EventMeta, ExtensionsBuffer, Micros, Source, Text,
 };
+use crate::pointer::Pointer;
 use crate::reject::{Code, Place, Reject};
 use crate::vendors::cursor::{Doc, Node, Rules, Tape};
-use crate::vendors::{Ignore, Mapped, Route, Unit, VENDORS, Vendor};
+use crate::vendors::{Ignore, Mapped, Unit, VENDORS, Vendor};
+use payload::{CloudEventId, Envelope, Payload, Trouble};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -54,6 +58,8 @@ pub struct SourceSettings {
     pub vendor: Option<&'static Vendor>,
     pub shop: Option<String>,
     pub event_type: Option<String>,
+    /// Where in the value the webhook lies, if a gateway has put it into an envelope of its own.
+    pub payload_pointer: Option<Pointer>,
     /// The zone of times that name none; without it they are `time.invalid`.
     pub time_zone: Option<jiff::tz::TimeZone>,
     /// Whether what has no canonical field is kept in `extensions`.
@@ -75,6 +81,7 @@ impl Default for SourceSettings {
             vendor: None,
             shop: None,
             event_type: None,
+            payload_pointer: None,
             time_zone: None,
             extensions: true,
             max_body: 8 * 1024 * 1024,
@@ -118,11 +125,12 @@ pub struct DeadLetter {
     /// As it may stand in a header or label.
     pub event_type: Option<String>,
     pub code: Code,
-    /// RFC 6901, into the webhook; empty for the webhook as a whole.
+    /// RFC 6901, into the webhook; empty for the webhook as a whole. Where the trouble is with the envelope around it, into
+    /// the record, which `detail` says.
     pub pointer: String,
     /// What is wrong, for people.
     pub detail: String,
-    /// The place in the raw record, if that is a list of webhooks.
+    /// The place in the raw record, if that (or what its envelope holds) is a list of webhooks.
     pub index: Option<i32>,
     /// The same for refusals that one mended cause would heal: of the code, the pointer without its list indexes,
     /// vendor and event type.
@@ -133,6 +141,8 @@ pub struct DeadLetter {
 /// changes an outcome.
 pub struct Translator {
     tape: Tape,
+    /// For what an envelope holds.
+    inner: Tape,
     extensions: ExtensionsBuffer,
     pointer: String,
     key: String,
@@ -146,6 +156,7 @@ impl Default for Translator {
     fn default() -> Self {
         Translator {
             tape: Tape::default(),
+            inner: Tape::default(),
             extensions: ExtensionsBuffer::default(),
             pointer: String::new(),
             key: String::new(),
@@ -189,50 +200,53 @@ impl Translator {
         settings: &SourceSettings,
         each: &mut impl FnMut(i32, Outcome<'_>),
     ) {
-        let Translator { tape, extensions, pointer, key, headers, rules, no_rules } = self;
-        let mut buffers = Buffers { extensions, pointer, key, headers };
+        let Translator { tape, inner, extensions, pointer, key, headers, rules, no_rules } = self;
+        let mut tools = Tools { extensions, pointer, key, headers, rules, no_rules };
         let bytes = raw.value.unwrap_or_default();
         let body = match bytes.len() > settings.max_body {
             true => Err(Reject::whole(Code::BodyTooLarge)),
             false => tape.read(bytes, settings.max_depth),
         };
+        let job = |element, text| Job { raw, settings, element, text, cloud_event: None };
         let body = match body {
             Ok(body) => body,
-            Err(reject) => {
-                let known = Known { vendor: settings.vendor.map(|vendor| vendor.name), ..Known::default() };
-                return each(0, Outcome::DeadLetter(dead_letter(&known, &reject, String::new(), None, bytes)));
+            Err(reject) => return job(None, "").refuse(&reject, bytes, each),
+        };
+        let doc = Doc::new(tape, body, tools.no_rules, settings.time_zone.as_ref());
+        let is_cloud_events = match Envelope::of(raw, settings) {
+            Envelope::Unsaid => false,
+            Envelope::CloudEvents => true,
+            Envelope::At(pointer) => {
+                return job(None, body).unwrap(payload::at_pointer(body, pointer), inner, &mut tools, each);
             }
         };
-        let doc = Doc::new(tape, body, no_rules, settings.time_zone.as_ref());
+        let mut take = |job: Job<'_>| match is_cloud_events {
+            true => job.unwrap(job.cloud_event(unit(&doc, job.element)), inner, &mut tools, each),
+            false => job.run(doc, job.element, Some(&mut *inner), &mut tools, each),
+        };
         match doc.list_len() {
-            None => {
-                let job = Job { raw, settings, element: None, text: body };
-                job.run(doc, rules, &mut buffers, each);
-            }
-            Some(0) => {
-                let known = Known { vendor: settings.vendor.map(|vendor| vendor.name), ..Known::default() };
-                let reject = Reject::whole(Code::EnvelopeMissing);
-                each(0, Outcome::DeadLetter(dead_letter(&known, &reject, String::new(), None, bytes)));
-            }
+            None => take(job(None, body)),
+            Some(0) => job(None, body).refuse(&Reject::whole(Code::EnvelopeMissing), bytes, each),
             Some(count) => {
                 for nth in 0..count {
-                    let text = doc.element(nth).map_or("", |(_, text)| text);
-                    let job = Job { raw, settings, element: Some(nth), text };
-                    job.run(doc, rules, &mut buffers, each);
+                    take(job(Some(nth), doc.element(nth).map_or("", |(_, text)| text)));
                 }
             }
         }
     }
 }
 
-struct Buffers<'t> {
+/// What a translator has for every webhook alike.
+struct Tools<'t> {
     extensions: &'t mut ExtensionsBuffer,
     pointer: &'t mut String,
     key: &'t mut String,
     headers: &'t mut String,
+    rules: &'t [Rules; VENDORS.len()],
+    no_rules: &'t Rules,
 }
 
-/// One webhook of a record.
+/// One webhook of a record, or what it is wrapped in.
 struct Job<'r> {
     raw: &'r RawRecord<'r>,
     settings: &'r SourceSettings,
@@ -240,57 +254,125 @@ struct Job<'r> {
     element: Option<usize>,
     /// Its bytes.
     text: &'r str,
+    /// The CloudEvent that holds this webhook and no other.
+    cloud_event: Option<&'r CloudEventId<'r>>,
 }
 
 impl Job<'_> {
+    /// Translates the webhook in `doc`: its root, or one element of it. With an `inner` tape it may still be wrapped.
     fn run(
         &self,
         doc: Doc<'_>,
-        rules: &[Rules; VENDORS.len()],
-        buffers: &mut Buffers<'_>,
+        element: Option<usize>,
+        inner: Option<&mut Tape>,
+        tools: &mut Tools<'_>,
         each: &mut impl FnMut(i32, Outcome<'_>),
     ) {
-        let index = self.element.map(|nth| nth as i32);
-        let mut hand_on = |outcome: Outcome<'_>| each(index.unwrap_or(0), outcome);
-        let (vendor, rules) = match self.vendor(unit(&doc, self.element)) {
-            Ok(nth) => (VENDORS[nth], &rules[nth]),
-            Err(reject) => {
-                let known = Known { vendor: self.settings.vendor.map(|vendor| vendor.name), ..Known::default() };
-                let refused = dead_letter(&known, &reject, String::new(), index, self.text.as_bytes());
-                return hand_on(Outcome::DeadLetter(refused));
+        let body = unit(&doc, element);
+        let place = match (self.vendor(body), inner) {
+            (Ok(Some(place)), _) => place,
+            (Ok(None), Some(inner)) if payload::is_cloud_event(body) => {
+                return self.unwrap(self.cloud_event(body), inner, tools, each);
             }
+            (Ok(None), _) => {
+                return self.refuse(&Reject::whole(Code::EnvelopeUnknownVendor), self.text.as_bytes(), each);
+            }
+            (Err(reject), _) => return self.refuse(&reject, self.text.as_bytes(), each),
         };
-        let doc = doc.with_rules(rules);
+        let vendor = VENDORS[place];
+        let doc = doc.with_rules(&tools.rules[place]);
         doc.allow(self.text);
-        let body = unit(&doc, self.element);
+        let body = unit(&doc, element);
+        let mut hand_on = |outcome: Outcome<'_>| each(self.index().unwrap_or(0), outcome);
         let mut known = Known { vendor: Some(vendor.name), ..Known::default() };
-        match self.event(vendor, body, &mut known, buffers, &mut hand_on) {
+        match self.event(vendor, body, &mut known, tools, &mut hand_on) {
             Ok(()) => {}
             Err(Stop::Ignored(ignored)) => hand_on(Outcome::Ignored(ignored)),
             Err(Stop::Refused(reject)) => {
                 let pointer = doc.pointer(body, &reject);
-                let refused = dead_letter(&known, &reject, pointer, index, self.text.as_bytes());
+                let refused = dead_letter(&known, &reject, pointer, self.index(), self.text.as_bytes());
                 hand_on(Outcome::DeadLetter(refused));
             }
         }
     }
 
-    /// Whose webhook it is, as a place in [`VENDORS`]: by the configuration, else by the header, else by its shape.
-    fn vendor(&self, body: Node<'_>) -> Result<usize, Reject> {
+    /// What stands where a webhook is due, as a CloudEvent.
+    fn cloud_event(&self, event: Node<'_>) -> Result<Payload<'_>, Trouble> {
+        let at = self.element.map(|nth| format!("/{nth}")).unwrap_or_default();
+        payload::of_cloud_event(event, self.text, &at)
+    }
+
+    /// Translates what an envelope holds: a webhook, or a list of them. Lists are not nested: an envelope that is itself
+    /// an element of a list holds one webhook.
+    fn unwrap(
+        &self,
+        found: Result<Payload<'_>, Trouble>,
+        inner: &mut Tape,
+        tools: &mut Tools<'_>,
+        each: &mut impl FnMut(i32, Outcome<'_>),
+    ) {
+        let Payload { bytes, at, event_id } = match found {
+            Ok(payload) => payload,
+            Err(Trouble { code, at }) => return self.refuse_envelope(&Reject::whole(code), &at, &[], each),
+        };
+        let text = match inner.read(&bytes, self.settings.max_depth) {
+            Ok(text) => text,
+            Err(reject) => return self.refuse_envelope(&reject, &at, &bytes, each),
+        };
+        let doc = Doc::new(inner, text, tools.no_rules, self.settings.time_zone.as_ref());
+        match doc.list_len() {
+            None if doc.root().is_object() => {
+                let job = Job { text, cloud_event: event_id.as_ref(), ..*self };
+                job.run(doc, None, None, tools, each);
+            }
+            Some(0) => self.refuse_envelope(&Reject::whole(Code::EnvelopeMissing), &at, &bytes, each),
+            Some(count) if self.element.is_none() => {
+                for nth in 0..count {
+                    let text = doc.element(nth).map_or("", |(_, text)| text);
+                    Job { element: Some(nth), text, ..*self }.run(doc, Some(nth), None, tools, each);
+                }
+            }
+            _ => self.refuse_envelope(&Reject::whole(Code::FieldType), &at, &bytes, each),
+        }
+    }
+
+    fn index(&self) -> Option<i32> {
+        self.element.map(|nth| nth as i32)
+    }
+
+    /// Refuses a webhook of which no more is known than its source says; `text` is what an offset counts in.
+    #[cold]
+    fn refuse(&self, reject: &Reject, text: &[u8], each: &mut impl FnMut(i32, Outcome<'_>)) {
+        let refused = dead_letter(&self.known(), reject, String::new(), self.index(), text);
+        each(self.index().unwrap_or(0), Outcome::DeadLetter(refused));
+    }
+
+    /// Refuses what is wrong with an envelope, or cannot be read out of it. `at` is a place in the record.
+    #[cold]
+    fn refuse_envelope(&self, reject: &Reject, at: &str, text: &[u8], each: &mut impl FnMut(i32, Outcome<'_>)) {
+        let mut refused = dead_letter(&self.known(), reject, at.to_owned(), self.index(), text);
+        refused.detail.push_str("; the pointer is into the record, not into a webhook");
+        each(self.index().unwrap_or(0), Outcome::DeadLetter(refused));
+    }
+
+    fn known(&self) -> Known<'static> {
+        Known { vendor: self.settings.vendor.map(|vendor| vendor.name), ..Known::default() }
+    }
+
+    /// Whose webhook it is, as a place in [`VENDORS`]: by the configuration, else by the header, else by its shape, which
+    /// may be nobody's.
+    fn vendor(&self, body: Node<'_>) -> Result<Option<usize>, Reject> {
         let place = |wanted: &str| VENDORS.iter().position(|vendor| vendor.name == wanted);
-        let unknown = Reject::whole(Code::EnvelopeUnknownVendor);
         let fixed = self.settings.vendor.and_then(|vendor| place(vendor.name));
         let named = match self.raw.header("koine-vendor") {
-            Some(name) => Some(place(name).ok_or(unknown)?),
+            Some(name) => Some(place(name).ok_or(Reject::whole(Code::EnvelopeUnknownVendor))?),
             None => None,
         };
         match (fixed, named) {
             (Some(fixed), Some(named)) if fixed != named => Err(Reject::whole(Code::EnvelopeConflict)),
-            (Some(nth), _) | (None, Some(nth)) => Ok(nth),
-            (None, None) if body.is_object() => {
-                VENDORS.iter().position(|vendor| (vendor.recognises)(body)).ok_or(unknown)
-            }
-            (None, None) => Err(unknown),
+            (Some(nth), _) | (None, Some(nth)) => Ok(Some(nth)),
+            (None, None) if body.is_object() => Ok(VENDORS.iter().position(|vendor| (vendor.recognises)(body))),
+            (None, None) => Ok(None),
         }
     }
 
@@ -300,7 +382,7 @@ impl Job<'_> {
         vendor: &'static Vendor,
         body: Node<'a>,
         known: &mut Known<'a>,
-        buffers: &mut Buffers<'_>,
+        tools: &mut Tools<'_>,
         hand_on: &mut dyn FnMut(Outcome<'_>),
     ) -> Result<(), Stop>
     where
@@ -320,20 +402,23 @@ impl Job<'_> {
             return Err(envelope.event_type_at.refuse(Code::EventUnknown).into());
         };
         known.is_documented = true;
-        let mapping = match event_type.route {
-            Route::Map(mapping) => mapping,
-            Route::Ignore(rule) => {
+        let mapped = match event_type.route.follow(&envelope)? {
+            Ok(mapped) => mapped,
+            Err(rule) => {
                 return Err(Stop::Ignored(Ignored { vendor: vendor.name, event_type: event_type.name, rule }));
             }
         };
-        let mapped = (mapping.map)(&envelope, mapping.action)?;
-        buffers.extensions.clear();
+        tools.extensions.clear();
         if self.settings.extensions {
-            body.leftovers(buffers.pointer, buffers.extensions)?;
+            body.leftovers(tools.pointer, tools.extensions)?;
         }
         let shop = self.settings.shop.as_deref().or_else(|| self.raw.header("koine-shop")).map(Text::Borrowed);
         let shop = shop.or(envelope.shop).unwrap_or(Text::Borrowed("default"));
-        let event_id = envelope.event_id.or_else(|| self.raw.header("koine-event-id").map(Text::Borrowed));
+        // The record's header names one event, so it is none of those in a list.
+        let header = || self.raw.header("koine-event-id").filter(|_| self.element.is_none());
+        let event_id = envelope.event_id.or_else(|| header().map(Text::Borrowed));
+        let cloud_event = self.cloud_event.filter(|_| event_id.is_none());
+        let event_id = event_id.or(cloud_event.map(|event| Text::Borrowed(&*event.id)));
         let received_at = self.raw.timestamp_ms.and_then(Micros::from_millis).unwrap_or(Micros(0));
         let (occurred_at, occurred_at_basis) = match (envelope.occurred_at, mapped.clock) {
             (Some(time), _) => (time, ClockBasis::Envelope),
@@ -345,7 +430,8 @@ impl Job<'_> {
             (None, Some(time)) => (time, ClockBasis::Envelope),
             (None, None) => (received_at, ClockBasis::Broker),
         };
-        let (event_id_uuid, event_id_basis) = self.event_id(vendor.name, &shop, event_id.as_deref(), &mapped);
+        let source = cloud_event.map(|event| &*event.source);
+        let (event_id_uuid, event_id_basis) = self.event_id(vendor.name, &shop, event_id.as_deref(), source, &mapped);
         let Mapped { entity, action, coverage, present, component, .. } = mapped;
         let kind = entity.kind();
         let event = Event {
@@ -375,26 +461,29 @@ impl Job<'_> {
                 },
             },
             entity,
-            extensions: buffers.extensions.view(),
+            extensions: tools.extensions.view(),
         };
-        write_key(buffers.key, &event, kind);
-        with_headers(buffers.headers, &event, self.raw, |headers| {
-            let translated = Translated {
-                vendor: vendor.name,
-                event_type: event_type.name,
-                event: &event,
-                key: buffers.key,
-                headers,
-            };
+        write_key(tools.key, &event, kind);
+        with_headers(tools.headers, &event, self.raw, |headers| {
+            let translated =
+                Translated { vendor: vendor.name, event_type: event_type.name, event: &event, key: tools.key, headers };
             hand_on(Outcome::Event(translated));
         });
         Ok(())
     }
 
-    /// The same event has the same id, whoever translates it and whenever.
-    fn event_id(&self, vendor: &str, shop: &str, id: Option<&str>, mapped: &Mapped<'_>) -> (EventId, EventIdBasis) {
+    /// The same event has the same id, whoever translates it and whenever. An `id` that is the CloudEvent's is one only
+    /// within its `source`: the sources of two topics may number their events alike.
+    fn event_id(
+        &self,
+        vendor: &str,
+        shop: &str,
+        id: Option<&str>,
+        source: Option<&str>,
+        mapped: &Mapped<'_>,
+    ) -> (EventId, EventIdBasis) {
         let (basis, own) = match id {
-            Some(id) => (EventIdBasis::Vendor, id.to_owned()),
+            Some(id) => (EventIdBasis::Vendor, id.to_owned() + &source.map(|it| format!("\n{it}")).unwrap_or_default()),
             None if mapped.is_identified_by_body && mapped.clock.is_some() => {
                 (EventIdBasis::Body, hex(&Sha256::digest(self.text.as_bytes())))
             }

@@ -5,6 +5,7 @@
 //! transactions. Here it is shown that nothing is lost; that nothing is doubled is shown on a real Kafka by `tests/e2e`.
 
 use koine::codec::SchemaIds;
+use koine::config::{Config, Context, Source};
 use koine::http::Health;
 use koine::kafka::Connection;
 use koine::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
@@ -339,6 +340,77 @@ fn everything_comes_through() {
     assert_eq!(order.value.unwrap()[..5], [0, 0, 0, 0, 3], "Confluent's framing");
     assert_eq!(order.timestamp, Some(1_700_000_000_000), "the raw record's time");
     assert!(String::from_utf8(order.key.unwrap()).unwrap().starts_with("spree:"));
+}
+
+/// One pattern, several topics; and one that the pattern matches too, but another source names. Each record is read by the
+/// settings of its own source, and a dead letter is the envelope as it came.
+#[test]
+fn a_pattern_is_many_topics_and_a_name_goes_before_it() {
+    let stage = Stage::new();
+    let topics = ["raw.gate.a", "raw.gate.b", "raw.gate.plain"];
+    for topic in topics {
+        stage.cluster.create_topic(topic, PARTITIONS, 1).unwrap();
+        stage.cluster.create_topic(&format!("dlq.{topic}"), PARTITIONS, 1).unwrap();
+    }
+    let yaml =
+        "sources: [{topics: ['^raw\\.gate\\.'], payload_pointer: /body}, {topics: [raw.gate.plain], shop: plain}]";
+    let context = Context { vendors: &["spree"], librdkafka: "2.12.1", time_zone: |_| false, required: &[] };
+    let config = Config::parse(yaml, [], &context).unwrap();
+    let settings = |source: &Source| SourceSettings {
+        shop: source.shop.clone(),
+        payload_pointer: source.payload_pointer.clone(),
+        ..SourceSettings::default()
+    };
+    let plan = Plan {
+        topics: config.subscription().into_iter().map(str::to_owned).collect(),
+        sources: config.sources.iter().map(settings).collect(),
+        source_of: Box::new(move |topic| config.source_of(topic)),
+        ..stage.plan(true)
+    };
+    let order = String::from_utf8(order()).unwrap();
+    let quoted = serde_json::Value::from(order.as_str()).to_string();
+    let sent = [
+        (topics[0], format!(r#"{{"secret":"CANARY","body":{order}}}"#)),
+        (topics[1], format!(r#"{{"secret":"CANARY","body":{quoted}}}"#)),
+        (topics[1], format!(r#"{{"secret":"CANARY","body":[{order},7,{order}]}}"#)),
+        (topics[1], " {\"secret\" : \"CANARY\",\n\"body\":\"{\\\"name\\\"\"} ".to_owned()),
+        (topics[0], order.clone()),
+        (topics[2], order.clone()),
+        (topics[2], format!(r#"{{"body":{order}}}"#)),
+    ];
+    let producer: BaseProducer = stage.client().create().unwrap();
+    for (topic, value) in &sent {
+        producer
+            .send(BaseRecord::<(), str>::to(topic).partition(1).payload(value))
+            .map_err(|(error, _)| error)
+            .unwrap();
+    }
+    producer.flush(LONG).unwrap();
+    let handle = start(plan);
+    stage.until_done(9);
+    stop(handle);
+    let mut keys: Vec<String> =
+        stage.read(CANONICAL[2]).iter().map(|one| String::from_utf8(one.key.clone().unwrap()).unwrap()).collect();
+    keys.sort();
+    let at = |shop: &str| format!("spree:{shop}:order:or_m3Rp9wXz");
+    assert_eq!(keys, [at("default"), at("default"), at("default"), at("default"), at("plain")]);
+    let canonical = stage.read(CANONICAL[2]);
+    assert!(canonical.iter().all(|one| !String::from_utf8_lossy(one.value.as_ref().unwrap()).contains("CANARY")));
+    let dead = |topic: &str| {
+        let read = stage.read(&format!("dlq.{topic}"));
+        let told = |one: &Read| {
+            let header = |name: &str| one.header(name).unwrap_or_default();
+            assert!(!format!("{:?}", one.headers).contains("CANARY"));
+            let what =
+                [header("koine.error.code"), header("koine.error.pointer"), header("koine.event.index")].join(" ");
+            (what, String::from_utf8(one.value.clone().unwrap()).unwrap())
+        };
+        read.iter().map(told).collect::<Vec<_>>()
+    };
+    let due = |what: &str, nth: usize| (what.to_owned(), sent[nth].1.clone());
+    assert_eq!(dead(topics[0]), [due("envelope.missing /body ", 4)]);
+    assert_eq!(dead(topics[1]), [due("envelope.unknown_vendor  1", 2), due("json.syntax /body ", 3)]);
+    assert_eq!(dead(topics[2]), [due("envelope.unknown_vendor  ", 6)]);
 }
 
 #[test]

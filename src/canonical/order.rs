@@ -258,6 +258,8 @@ pub struct PaymentSession<'a> {
     pub currency: Option<Text<'a>>,
     pub external_id: Option<Text<'a>>,
     pub method_id: Option<Text<'a>>,
+    pub method_name: Option<Text<'a>>,
+    pub provider: Option<Text<'a>>,
     pub payment_id: Option<Text<'a>>,
     pub expires_at: Option<Micros>,
 }
@@ -289,6 +291,7 @@ pub struct Return<'a> {
     pub reason_id: Option<Text<'a>>,
     pub customer_return_id: Option<Text<'a>>,
     pub items: Vec<ReturnItem<'a>>,
+    pub created_at: Option<Micros>,
 }
 
 /// One piece of goods sent back.

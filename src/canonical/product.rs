@@ -63,6 +63,7 @@ pub struct Product<'a> {
     pub tax_code: Option<Text<'a>>,
     pub localized_names: Attributes<'a>,
     pub localized_descriptions: Attributes<'a>,
+    pub attributes: Attributes<'a>,
     pub available_at: Option<Micros>,
     pub created_at: Option<Micros>,
     pub updated_at: Option<Micros>,

@@ -243,9 +243,115 @@ fn source_settings(source: &Source, config: &Config) -> SourceSettings {
         vendor: source.vendor.as_deref().and_then(vendor),
         shop: source.shop.clone(),
         event_type: source.event_type.clone(),
+        payload_pointer: source.payload_pointer.clone(),
         time_zone: source.time_zone.as_deref().and_then(time_zone),
         extensions: source.extensions == Extensions::Full,
         max_body: config.limits.body_bytes,
         max_depth: config.limits.depth,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::configuration_of;
+    use super::*;
+    use crate::translate::{Header, Outcome, RawRecord, Translator};
+    use serde_json::{Value, json};
+
+    const ORDER: &str = include_str!("../../tests/fixtures/bodies/spree/order.completed.json");
+    const SAVED: &str = include_str!("../../tests/fixtures/bodies/bold/order.saved.json");
+    const CART: &str =
+        r#"{"event_name":"cart.created","object":{"id":7,"note":"x","updated_at":"2026-01-15T10:00:00"}}"#;
+
+    fn plan_of(yaml: &str) -> Plan {
+        let config = configuration_of(yaml).expect("a configuration");
+        let schemas = SchemaIds { customer: 1, cart: 2, order: 3, product: 4 };
+        let build = BuildInfo { version: "test", build: "test".to_owned(), librdkafka: "test".to_owned() };
+        let metrics = Arc::new(Metrics::new(tables(), &build).expect("metrics"));
+        plan(&config, schemas, false, metrics, Arc::new(Health::new(DEAD_AFTER)))
+    }
+
+    /// What becomes of a record of that topic, as a worker does it: key and number of extensions, or code and pointer.
+    fn outcome(plan: &Plan, topic: &str, headers: &[(&str, &str)], value: &str) -> Value {
+        let place = (plan.source_of)(topic).expect("a source");
+        let headers: Vec<Header<'_>> =
+            headers.iter().map(|(name, value)| Header { name, value: Some(value.as_bytes()) }).collect();
+        let raw = RawRecord {
+            topic,
+            partition: 0,
+            offset: 0,
+            timestamp_ms: None,
+            key: None,
+            value: Some(value.as_bytes()),
+            headers: &headers,
+        };
+        let mut told = Value::Null;
+        Translator::new().translate(&raw, &plan.sources[place], &mut |_, outcome| {
+            told = match outcome {
+                Outcome::Event(translated) => json!([translated.key, translated.event.extensions.is_empty()]),
+                Outcome::Ignored(ignored) => json!(ignored.rule.as_str()),
+                Outcome::DeadLetter(letter) => json!([letter.code.as_str(), letter.pointer]),
+            };
+        });
+        told
+    }
+
+    /// From the file to the outcome: a record is read by the settings of the one source that its topic belongs to.
+    #[test]
+    fn every_topic_is_read_by_its_sources_settings() {
+        let plan = plan_of(
+            r#"
+sources:
+  - {topics: ['^raw\.gate\.[a-z]+$'], payload_pointer: /body}
+  - {topics: [raw.gate.eu, raw.gate.us], vendor: spree, shop: west, payload_pointer: /detail/payload}
+  - {topics: ['^raw\.bold\.', raw.more], vendor: bold, shop: 'b:1', extensions: off}
+  - {topics: [raw.auto], vendor: auto}
+  - {topics: [raw.local], vendor: bspk, time_zone: Europe/Zurich}
+  - {topics: [raw.nameless], vendor: spree, event_type: order.completed, shop: nameless}
+limits: {depth: 8, body_bytes: 100kB}
+"#,
+        );
+        let at_body = format!(r#"{{"body":{ORDER}}}"#);
+        let at_detail = json!({"detail": {"payload": ORDER}}).to_string();
+        let nameless = ORDER.replacen("\"name\": \"order.completed\"", "\"x\": 1", 1);
+        assert_ne!(nameless, ORDER);
+        let told = |topic: &str, value: &str| outcome(&plan, topic, &[], value);
+        // One pattern, two topics; a third that it matches too is another source's by name.
+        assert_eq!(told("raw.gate.asia", &at_body), json!(["spree:default:order:or_m3Rp9wXz", false]));
+        assert_eq!(told("raw.gate.africa", &format!(r#"{{"body":{SAVED}}}"#))[1], json!(false));
+        assert_eq!(told("raw.gate.eu", &at_detail), json!(["spree:west:order:or_m3Rp9wXz", false]));
+        assert_eq!(told("raw.gate.us", &at_detail), json!(["spree:west:order:or_m3Rp9wXz", false]));
+        assert_eq!(told("raw.gate.eu", &at_body), json!(["envelope.missing", "/detail/payload"]));
+        assert_eq!(told("raw.gate.asia", &at_detail), json!(["envelope.missing", "/body"]));
+        // Name and pattern of one source.
+        for topic in ["raw.bold.1", "raw.bold.two", "raw.more"] {
+            let key = told(topic, SAVED)[0].as_str().expect("a key").to_owned();
+            assert!(key.starts_with("bold:b%3A1:order:"), "{key}");
+            assert_eq!(told(topic, SAVED)[1], json!(true), "extensions: off");
+            assert_eq!(told(topic, ORDER), json!(["envelope.missing", "/data"]), "a fixed vendor is not guessed");
+        }
+        assert_eq!(outcome(&plan, "raw.more", &[("koine-shop", "said")], SAVED), told("raw.more", SAVED));
+        assert_eq!(outcome(&plan, "raw.more", &[("koine-vendor", "spree")], SAVED), json!(["envelope.conflict", ""]));
+        // The vendor is told from header or body, record by record.
+        assert_eq!(told("raw.auto", ORDER), json!(["spree:default:order:or_m3Rp9wXz", false]));
+        assert!(told("raw.auto", SAVED)[0].as_str().is_some_and(|key| key.starts_with("bold:")));
+        assert_eq!(told("raw.auto", "{}"), json!(["envelope.unknown_vendor", ""]));
+        assert_eq!(
+            outcome(&plan, "raw.auto", &[("koine-vendor", "bold")], ORDER),
+            json!(["envelope.missing", "/data"])
+        );
+        assert_eq!(outcome(&plan, "raw.auto", &[("koine-shop", "said")], ORDER)[0], "spree:said:order:or_m3Rp9wXz");
+        assert_eq!(told("raw.auto", CART), json!(["time.invalid", "/object/updated_at"]));
+        assert_eq!(told("raw.local", CART), json!(["bspk:default:cart:7", false]));
+        assert_eq!(told("raw.nameless", &nameless), json!(["spree:nameless:order:or_m3Rp9wXz", false]));
+        assert_eq!(told("raw.auto", &nameless), json!(["envelope.unknown_vendor", ""]));
+        let other = ORDER.replacen("order.completed", "order.paid", 1);
+        assert_eq!(told("raw.nameless", &other), json!(["envelope.conflict", "/name"]));
+        // The limits are everybody's.
+        let deep = format!(r#"{{"body":{}{}}}"#, "[".repeat(8), "]".repeat(8));
+        assert_eq!(told("raw.gate.asia", &deep), json!(["json.depth", ""]));
+        assert_eq!(told("raw.local", &format!("\"{}\"", "x".repeat(100_000))), json!(["body.too_large", ""]));
+        assert_eq!((plan.source_of)("raw.gate.2"), None);
+        assert_eq!(plan.topics.len(), 8, "all of them are subscribed to: {:?}", plan.topics);
     }
 }

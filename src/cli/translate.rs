@@ -3,6 +3,7 @@
 use super::Failure;
 use crate::canonical::{EntityKind, Event, Micros};
 use crate::codec::ContainerFile;
+use crate::pointer::Pointer;
 use crate::translate::{Header, Outcome, RawRecord, SourceSettings, Translator};
 use crate::vendors::vendor;
 use serde::Serialize;
@@ -25,6 +26,9 @@ pub struct Arguments {
     /// The shop, where neither a header nor the body says it
     #[arg(long)]
     shop: Option<String>,
+    /// Where in a record's value the webhook lies, if a gateway has put it into an envelope: /body, /detail/payload
+    #[arg(long, value_name = "POINTER")]
+    payload_pointer: Option<String>,
     /// The time the records would have in a raw topic, RFC 3339
     #[arg(long, default_value = "1970-01-01T00:00:00Z", value_name = "TIME")]
     received_at: String,
@@ -57,6 +61,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             })?),
         },
         shop: arguments.shop.clone().filter(|shop| !shop.is_empty()),
+        payload_pointer: match arguments.payload_pointer.as_deref() {
+            None | Some("") => None,
+            Some(text) => {
+                Some(Pointer::parse(text).map_err(|error| Failure::Usage(format!("--payload-pointer: {error}")))?)
+            }
+        },
         ..SourceSettings::default()
     };
     let received_at = Micros::parse(&arguments.received_at)

@@ -181,6 +181,12 @@ pub const SETTINGS: &[Setting] = &[
         "The event type of all these webhooks, where a body does not say it.",
     ),
     setting(
+        "sources[].payload_pointer",
+        Kind::Text,
+        None,
+        "Where in the value the webhook lies, if a gateway has put it into an envelope of its own: a JSON Pointer (RFC 6901), such as `/body` or `/detail/payload`. See above.",
+    ),
+    setting(
         "sources[].time_zone",
         Kind::Text,
         None,

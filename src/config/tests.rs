@@ -116,6 +116,54 @@ fn a_name_goes_before_a_pattern() {
 }
 
 #[test]
+fn a_topic_belongs_to_one_source_wherever_that_stands() {
+    let config = ok(r#"
+sources:
+  - {topics: ['^raw\.gate\.', '^raw\.(a|b)$'], vendor: spree, shop: first}
+  - {topics: ['^raw\.gate\.eu', raw.a], vendor: bold, shop: second}
+  - {topics: [raw.gate.eu, raw.b, '^raw\.'], shop: third}
+"#);
+    for (topic, source) in [
+        // By name, though the patterns of others match too; a name is no prefix.
+        ("raw.gate.eu", Some(2)),
+        ("raw.a", Some(1)),
+        ("raw.b", Some(2)),
+        // Else by the first that has a pattern: one pattern, many topics.
+        ("raw.gate.eu.2", Some(0)),
+        ("raw.gate.us", Some(0)),
+        ("raw.gate.", Some(0)),
+        // The end is a part of the pattern, and so is the beginning.
+        ("raw.ab", Some(2)),
+        ("xraw.a", None),
+        ("raw", None),
+    ] {
+        assert_eq!(config.source_of(topic), source, "{topic}");
+    }
+}
+
+#[test]
+fn the_place_of_the_webhook_is_a_json_pointer() {
+    let pointer = |config: &Config| config.sources[0].payload_pointer.as_ref().map(|it| it.as_str().to_owned());
+    assert_eq!(pointer(&ok("")), None);
+    assert_eq!(pointer(&ok("sources: [{topics: [raw.a]}]")), None);
+    assert_eq!(pointer(&ok("sources: [{topics: [raw.a], payload_pointer: ''}]")), None);
+    assert_eq!(
+        pointer(&ok("sources: [{topics: [raw.a], payload_pointer: /detail/a~1b}]")).as_deref(),
+        Some("/detail/a~1b")
+    );
+    let config = parse("sources: [{topics: [raw.a]}]", &[("KOINE__SOURCES__0__PAYLOAD_POINTER", "/body")]).unwrap();
+    assert_eq!(pointer(&config).as_deref(), Some("/body"));
+    assert!(config.to_yaml().contains("payload_pointer: /body"), "{}", config.to_yaml());
+    assert_eq!(
+        mistake("sources: [{topics: [raw.a], payload_pointer: body}]"),
+        "sources[0].payload_pointer (line 1): `body` is no JSON Pointer: it has to begin with /, such as /body"
+    );
+    assert!(mistake("sources: [{topics: [raw.a], payload_pointer: /a~b}]").contains("written as ~0"));
+    assert!(mistake("sources: [{topics: [raw.a], payload_pointer: [/a]}]").contains("is a list, should be text"));
+    assert!(mistake("sources: [{topics: [raw.a], payload_ponter: /a}]").contains("did you mean `payload_pointer`?"));
+}
+
+#[test]
 fn the_prefix_is_before_the_default_sources_too() {
     let config = ok("topics: {prefix: acme.}");
     assert_eq!(config.subscription()[0], "acme.raw.bspk");

@@ -87,8 +87,24 @@ pub struct EventType {
 #[derive(Debug, Clone, Copy)]
 pub enum Route {
     Map(Mapping),
+    /// Whether there is a place for it, only its body says.
+    MapOrIgnore(Action, for<'a> fn(&Envelope<'a>, Action) -> Result<Found<'a>, Reject>),
     Ignore(Ignore),
 }
+
+impl Route {
+    /// What becomes of a webhook of this type.
+    pub fn follow<'a>(&self, envelope: &Envelope<'a>) -> Result<Found<'a>, Reject> {
+        match self {
+            Route::Map(mapping) => (mapping.map)(envelope, mapping.action).map(Ok),
+            Route::MapOrIgnore(action, map) => map(envelope, *action),
+            Route::Ignore(rule) => Ok(Err(*rule)),
+        }
+    }
+}
+
+/// An event, or the rule by which there is none.
+pub type Found<'a> = Result<Mapped<'a>, Ignore>;
 
 /// A mapping reads the envelope's data and says what the event is. `Action` is what the event's name stands for.
 #[derive(Debug, Clone, Copy)]
@@ -106,20 +122,16 @@ pub enum Ignore {
     BackOffice,
     /// It carries a live credential and is written nowhere.
     Credential,
-    /// Part of an entity; its mapping is not built yet.
-    ComponentPending,
 }
 
 impl Ignore {
-    pub const ALL: &[Ignore] =
-        &[Ignore::NoCanonicalEntity, Ignore::BackOffice, Ignore::Credential, Ignore::ComponentPending];
+    pub const ALL: &[Ignore] = &[Ignore::NoCanonicalEntity, Ignore::BackOffice, Ignore::Credential];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Ignore::NoCanonicalEntity => "no_canonical_entity",
             Ignore::BackOffice => "back_office",
             Ignore::Credential => "credential",
-            Ignore::ComponentPending => "component_pending",
         }
     }
 
@@ -128,7 +140,6 @@ impl Ignore {
             Ignore::NoCanonicalEntity => "the four canonical entities have no place for it",
             Ignore::BackOffice => "it is about the shop's own work, not about customers, carts, orders or products",
             Ignore::Credential => "it carries a live credential, which is written nowhere",
-            Ignore::ComponentPending => "it is a part of an entity, and this build has no mapping for the part yet",
         }
     }
 }
@@ -138,7 +149,7 @@ pub struct Mapped<'a> {
     pub entity: Entity<'a>,
     pub action: Action,
     pub coverage: Coverage,
-    /// For PATCH: the dotted canonical paths that the body says.
+    /// For PATCH and COMPONENT: the dotted canonical paths that the body says.
     pub present: Cow<'static, [&'static str]>,
     pub component: Option<Component<'a>>,
     /// The entity's own clock: when it was last changed or deleted.

@@ -11,13 +11,14 @@
 //!
 //! Knows neither Kafka, nor Avro, nor metrics, nor the clock, nor any other vendor.
 
+mod category;
 mod customer;
 mod order;
 mod product;
 mod shared;
 
 use super::cursor::{Node, Rule, Why};
-use super::{Envelope, EventType, Ignore, Mapped, Mapping, Route, Unit, Vendor};
+use super::{Envelope, EventType, Mapped, Mapping, Route, Unit, Vendor};
 use crate::canonical::{Action, Text};
 use crate::reject::{Code, Reject};
 
@@ -32,8 +33,8 @@ const DROPS: &[Rule] = &[
 
 /// The names are ours: Bold has none.
 const EVENTS: &[EventType] = &[
-    EventType { name: "category.deleted", route: Route::Ignore(Ignore::ComponentPending) },
-    EventType { name: "category.saved", route: Route::Ignore(Ignore::ComponentPending) },
+    EventType { name: "category.deleted", route: deleted(category::category) },
+    EventType { name: "category.saved", route: saved(category::category) },
     EventType { name: "customer.deleted", route: deleted(customer::deleted) },
     EventType { name: "customer.saved", route: saved(customer::saved) },
     EventType { name: "order.deleted", route: deleted(order::deleted) },
@@ -106,11 +107,6 @@ fn open<'a>(unit: &Unit<'a>) -> Result<Envelope<'a>, Reject> {
     };
     if [url.event, beside].into_iter().flatten().any(|(entities, said)| !agrees(entities, said)) {
         return Err(entity.refuse(Code::EnvelopeConflict));
-    }
-    if family.key == "category" {
-        // No mapping comes after this that would ask for them.
-        entity.require_id("platform_id")?;
-        entity.time(clock)?;
     }
     Ok(Envelope {
         event_type: Text::Borrowed(event_type),
@@ -224,7 +220,6 @@ mod tests {
             (json!([]), refused("field.type", "/data")),
             (json!({"order": one, "product": one}), refused("envelope.conflict", "/data")),
             (json!({"order": {"platform_id": "1"}}), refused("envelope.missing", "/data/order/platform_updated_at")),
-            (json!({"category": one}), json!({"ignored": "component_pending"})),
             (
                 json!({"category": {"platform_updated_at": CLOCK}}),
                 refused("field.missing", "/data/category/platform_id"),

@@ -5,8 +5,8 @@ use super::super::cursor::Node;
 use super::super::{Envelope, Mapped};
 use super::shared;
 use crate::canonical::{
-    Action, Category, ChosenOption, Entity, Image, InventoryTracking, Price, PriceKind, Product, ProductOption, Text,
-    Variant,
+    Action, Attributes, Category, ChosenOption, Entity, Image, InventoryTracking, Price, PriceKind, Product,
+    ProductOption, Text, Variant,
 };
 use crate::reject::Reject;
 use std::collections::HashMap;
@@ -47,6 +47,7 @@ pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
         tax_code: body.id("tax_code")?,
         localized_names: shared::localized(body, "localized_names")?,
         localized_descriptions: shared::localized(body, "localized_descriptions")?,
+        attributes: Attributes::default(),
         available_at: None,
         created_at: body.time("platform_created_at")?,
         updated_at: body.time("platform_updated_at")?,
@@ -109,7 +110,7 @@ fn tags(product: Node<'_>) -> Result<Vec<Text<'_>>, Reject> {
     })
 }
 
-fn category(category: Node<'_>) -> Result<Category<'_>, Reject> {
+pub(super) fn category(category: Node<'_>) -> Result<Category<'_>, Reject> {
     Ok(Category { id: category.id("platform_id")?, name: category.text("name")?, image_url: category.id("image_url")? })
 }
 

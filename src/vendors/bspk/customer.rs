@@ -4,8 +4,8 @@
 //! nor any other vendor.
 
 use super::super::cursor::Node;
-use super::super::{Envelope, Mapped, add_attribute};
-use super::coverage;
+use super::super::{Envelope, Mapped};
+use super::{coverage, metafield};
 use crate::canonical::{
     Action, Address, Attributes, Consent, ConsentPurpose, Customer, CustomerType, Entity, Gender, Preference,
     SalesAssociate, Store, Text, forms,
@@ -236,24 +236,9 @@ fn preference(preference: Node<'_>) -> Result<Preference<'_>, Reject> {
     Ok(Preference { name: preference.text("name")?, values: preference.texts("value")? })
 }
 
-/// `namespace.key` → `value`, or the JSON text of `json_value`. One without a key has no name and stays unread.
 fn metafields(shopper: Node<'_>) -> Result<Attributes<'_>, Reject> {
     let mut attributes = Attributes::default();
-    shopper.list("metafields", |field| {
-        if field.value("key")?.is_nowhere() {
-            return Ok(());
-        }
-        let (namespace, key) = (field.text("namespace")?, field.text("key")?.unwrap_or_default());
-        let (value, json_value) = (field.value("value")?, field.value("json_value")?);
-        let name = namespace.map_or_else(|| key.clone(), |namespace| Text::Owned(format!("{namespace}.{key}")));
-        // Here the name that tells of a secret stands in a value, where the rules do not look.
-        if field.is_dropped_as(&key) || field.is_dropped_as(&name) {
-            value.skip();
-            json_value.skip();
-            return Ok(());
-        }
-        add_attribute(&mut attributes, name, if value.is_nowhere() { json_value } else { value })
-    })?;
+    shopper.list("metafields", |field| metafield::add_to(&mut attributes, field))?;
     Ok(attributes)
 }
 

@@ -1,16 +1,18 @@
 //! BSPK clienteling webhooks: `{"event_name": "<entity>.<action>", "object": {…}}`.
 //!
-//! Three things here surprise people:
+//! Four things here surprise people:
 //!
 //! * `client.*` is the old name of `shopper.*`. A subscriber to both gets every change twice, with the same id and the
 //!   same `updated_at`, so the pair falls on one record.
 //! * A cart's shopper has no BSPK id, only the merchant's `ref`, which is null until the shopper is linked.
 //! * What a deletion carries is not documented: anything from the id alone to the whole object.
+//! * A metafield event has no clock, and its owner may be something that the model has no place for.
 //!
 //! Knows neither Kafka, nor Avro, nor metrics, nor the clock, nor any other vendor.
 
 mod cart;
 mod customer;
+mod metafield;
 
 use super::cursor::{Node, Rule, Why};
 use super::{Envelope, EventType, Ignore, Mapping, Route, Unit, Vendor, event_type, present};
@@ -29,9 +31,9 @@ const EVENTS: &[EventType] = &[
     EventType { name: "client.deleted", route: customer(Action::Deleted) },
     EventType { name: "client.updated", route: customer(Action::Updated) },
     EventType { name: "file_import.finished", route: Route::Ignore(Ignore::BackOffice) },
-    EventType { name: "metafield.created", route: Route::Ignore(Ignore::ComponentPending) },
-    EventType { name: "metafield.deleted", route: Route::Ignore(Ignore::ComponentPending) },
-    EventType { name: "metafield.updated", route: Route::Ignore(Ignore::ComponentPending) },
+    EventType { name: "metafield.created", route: metafield(Action::Created) },
+    EventType { name: "metafield.deleted", route: metafield(Action::Deleted) },
+    EventType { name: "metafield.updated", route: metafield(Action::Updated) },
     EventType { name: "shopper.created", route: customer(Action::Created) },
     EventType { name: "shopper.deleted", route: customer(Action::Deleted) },
     EventType { name: "shopper.updated", route: customer(Action::Updated) },
@@ -41,6 +43,10 @@ const CART_CREATED: Route = Route::Map(Mapping { action: Action::Created, map: c
 
 const fn customer(action: Action) -> Route {
     Route::Map(Mapping { action, map: customer::map })
+}
+
+const fn metafield(action: Action) -> Route {
+    Route::MapOrIgnore(action, metafield::map)
 }
 
 fn recognises(body: Node<'_>) -> bool {

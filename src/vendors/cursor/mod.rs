@@ -4,6 +4,7 @@
 
 mod leftovers;
 mod node;
+mod place;
 mod rules;
 mod tape;
 #[cfg(test)]
@@ -11,5 +12,6 @@ mod tests;
 mod tokenize;
 
 pub use node::{Doc, Keys, Node};
+pub use place::{text_at, unquoted};
 pub use rules::{Rule, Rules, Why, is_secret_name};
 pub use tape::Tape;

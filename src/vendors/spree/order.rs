@@ -164,7 +164,7 @@ fn shipment_state(state: &str) -> Option<FulfillmentStatus> {
     })
 }
 
-fn shipment<'a>(shipment: Node<'a>, of_order: Option<&Text<'a>>) -> Result<Shipment<'a>, Reject> {
+pub(super) fn shipment<'a>(shipment: Node<'a>, of_order: Option<&Text<'a>>) -> Result<Shipment<'a>, Reject> {
     in_currency_of(shipment, of_order)?;
     let (status, vendor_status) = shipment.word(["state", "status"], shipment_state, FulfillmentStatus::Unknown)?;
     let method = shipment.child(["shipping_method", "delivery_method"])?;
@@ -194,7 +194,7 @@ fn shipment_item<'a>(item: Node<'a>) -> Result<ShipmentItem<'a>, Reject> {
     Ok(ShipmentItem { id: item.id("item_id")?, variant_id: item.id("variant_id")?, quantity: item.long("quantity")? })
 }
 
-fn payment<'a>(payment: Node<'a>, of_order: Option<&Text<'a>>) -> Result<Payment<'a>, Reject> {
+pub(super) fn payment<'a>(payment: Node<'a>, of_order: Option<&Text<'a>>) -> Result<Payment<'a>, Reject> {
     let (status, vendor_status) = payment.word(["state", "status"], payment_status, PaymentStatus::Unknown)?;
     let method = payment.child("payment_method")?;
     let source = payment.child("source")?;

@@ -83,6 +83,7 @@ fn with_status<'a>(
         tax_code: None,
         localized_names: Attributes::default(),
         localized_descriptions: Attributes::default(),
+        attributes: Attributes::default(),
         available_at: data.time("available_on")?,
         created_at: data.time("created_at")?,
         updated_at,

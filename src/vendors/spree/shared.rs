@@ -2,10 +2,13 @@
 //! Knows no event.
 
 use crate::canonical::{
-    Action, Address, Attributes, ChosenOption, Coverage, DigitalLink, Discount, LineItem, Text, forms,
+    Action, Address, Attributes, ChosenOption, Component, Coverage, DigitalLink, Discount, Entity, LineItem, Text,
+    forms,
 };
 use crate::reject::Reject;
+use crate::vendors::Mapped;
 use crate::vendors::cursor::Node;
+use std::borrow::Cow;
 
 /// `whole`, unless the body has nothing but the id and times.
 pub(super) fn coverage(data: Node<'_>, action: Action, whole: Coverage) -> Result<Coverage, Reject> {
@@ -14,6 +17,26 @@ pub(super) fn coverage(data: Node<'_>, action: Action, whole: Coverage) -> Resul
         (false, _) => whole,
         (true, Action::Deleted) => Coverage::KeyOnly,
         (true, _) => Coverage::Patch,
+    })
+}
+
+/// A part of an entity. The entity has an id only if the body names it; what `present` lists is what the body says of it.
+pub(super) fn part<'a>(
+    data: Node<'a>,
+    action: Action,
+    kind: &'static str,
+    entity: Entity<'a>,
+    present: &'static [&'static str],
+) -> Result<Mapped<'a>, Reject> {
+    Ok(Mapped {
+        entity,
+        action,
+        coverage: Coverage::Component,
+        present: Cow::Borrowed(present),
+        component: Some(Component { kind: Text::Borrowed(kind), id: Some(data.require_id("id")?) }),
+        // The part's own: the entity may have changed after it.
+        clock: data.time("updated_at")?,
+        is_identified_by_body: false,
     })
 }
 
@@ -120,7 +143,7 @@ pub(super) fn line_item<'a>(item: Node<'a>, of_order: Option<&Text<'a>>) -> Resu
 }
 
 /// The vendor's option value is what was chosen: its `name` is our `value`.
-fn option<'a>(value: Node<'a>) -> Result<ChosenOption<'a>, Reject> {
+pub(super) fn option<'a>(value: Node<'a>) -> Result<ChosenOption<'a>, Reject> {
     Ok(ChosenOption {
         name: value.text("option_type_name")?,
         value: value.text("name")?,
@@ -128,7 +151,7 @@ fn option<'a>(value: Node<'a>) -> Result<ChosenOption<'a>, Reject> {
     })
 }
 
-fn digital_link<'a>(link: Node<'a>) -> Result<DigitalLink<'a>, Reject> {
+pub(super) fn digital_link<'a>(link: Node<'a>) -> Result<DigitalLink<'a>, Reject> {
     Ok(DigitalLink {
         id: link.id("id")?,
         filename: link.text("filename")?,

@@ -2,6 +2,7 @@
 //! patch says, and odd money.
 
 use super::EVENTS;
+use super::part_tests::PARTS;
 use crate::translate::{Outcome, RawRecord, SourceSettings, Translator};
 use crate::vendors::spree::SPREE;
 use crate::vendors::{Ignore, Route};
@@ -13,6 +14,12 @@ const RELEASED: &str = include_str!("../../../tests/fixtures/bodies/spree/order.
 const CUSTOMER: &str = include_str!("../../../tests/fixtures/bodies/spree/customer.updated.json");
 const PRODUCT: &str = include_str!("../../../tests/fixtures/bodies/spree/product.updated.json");
 const WISHLIST: &str = include_str!("../../../tests/fixtures/bodies/spree/wishlist.updated.json");
+
+/// Of every entity and of every part of one.
+fn samples() -> impl Iterator<Item = &'static str> {
+    let parts = PARTS.iter().map(|(sample, _)| *sample);
+    [ORDER, CART, RELEASED, CUSTOMER, PRODUCT, WISHLIST].into_iter().chain(parts)
+}
 
 fn translated(body: &Value, settings: &SourceSettings) -> Value {
     let text = body.to_string();
@@ -37,19 +44,19 @@ fn translated(body: &Value, settings: &SourceSettings) -> Value {
     outcomes.remove(0)
 }
 
-fn event(body: &Value) -> Value {
+pub(super) fn event(body: &Value) -> Value {
     translated(body, &SourceSettings { vendor: Some(&SPREE), ..SourceSettings::default() })
 }
 
 /// `sample`, with `change` made to it.
-fn changed(sample: &str, change: impl FnOnce(&mut Value)) -> Value {
+pub(super) fn changed(sample: &str, change: impl FnOnce(&mut Value)) -> Value {
     let mut body = serde_json::from_str(sample).expect("a sample is JSON");
     change(&mut body);
     event(&body)
 }
 
 /// A webhook of that name and data, as short as can be.
-fn bare(name: &str, data: Value) -> Value {
+pub(super) fn bare(name: &str, data: Value) -> Value {
     event(&json!({"name": name, "created_at": "2026-01-01T00:00:00Z", "data": data}))
 }
 
@@ -570,7 +577,7 @@ fn places(value: &Value, pointer: &str, out: &mut Vec<String>) {
 
 #[test]
 fn only_name_and_id_have_to_be_there() {
-    for sample in [ORDER, CART, RELEASED, CUSTOMER, PRODUCT, WISHLIST] {
+    for sample in samples() {
         let body: Value = serde_json::from_str(sample).expect("a sample is JSON");
         let mut pointers = Vec::new();
         places(&body, "", &mut pointers);
@@ -640,9 +647,18 @@ fn every_amount_has_its_place() {
     }
 }
 
+const SECRETS: &[&str] = &[
+    "token",
+    "gateway_payment_profile_id",
+    "external_data",
+    "external_client_secret",
+    "customer_external_id",
+    "download_url",
+];
+
 #[test]
 fn what_is_read_is_used() {
-    for sample in [ORDER, CART, RELEASED, CUSTOMER, PRODUCT, WISHLIST] {
+    for sample in samples() {
         let body: Value = serde_json::from_str(sample).expect("a sample is JSON");
         let before = event(&body);
         let mut pointers = Vec::new();
@@ -659,7 +675,7 @@ fn what_is_read_is_used() {
             let key = pointer.rsplit('/').next().expect("a key");
             let is_dropped = key.starts_with("display_")
                 || key.ends_with("_in_cents")
-                || ["token", "gateway_payment_profile_id"].contains(&key);
+                || SECRETS.iter().any(|secret| pointer.split('/').any(|step| step == *secret));
             let after = changed(sample, |body| *body.pointer_mut(&pointer).expect("a place") = other);
             assert_eq!(after == before, is_dropped, "{pointer}");
         }
@@ -734,9 +750,9 @@ fn what_is_left_over_is_known() {
     ];
     // Of one variant of several: see `product.rs`.
     let product: &[&str] = &["/data/thumbnail_url", "/data/price"];
-    for (sample, expected) in
-        [(ORDER, order), (CART, cart), (RELEASED, released), (PRODUCT, product), (CUSTOMER, &[]), (WISHLIST, &[])]
-    {
+    let entities =
+        [(ORDER, order), (CART, cart), (RELEASED, released), (PRODUCT, product), (CUSTOMER, &[]), (WISHLIST, &[])];
+    for (sample, expected) in entities.into_iter().chain(PARTS.iter().copied()) {
         let record = changed(sample, |_| ());
         let mut left: Vec<&str> =
             record["extensions"].as_object().into_iter().flatten().map(|(pointer, _)| pointer.as_str()).collect();

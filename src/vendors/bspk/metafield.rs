@@ -1,0 +1,210 @@
+//! `metafield.*` → an attribute of whatever owns it; and how metafields are read wherever they stand. Knows neither Kafka,
+//! nor Avro, nor metrics, nor the clock, nor any other vendor.
+
+use super::super::cursor::Node;
+use super::super::{Envelope, Found, Ignore, Mapped, add_attribute, present};
+use crate::canonical::{Action, Attributes, Cart, Component, Coverage, Customer, Entity, Order, Product, Text};
+use crate::reject::{Code, Reject};
+use std::borrow::Cow;
+
+/// The owner's type says what it is about. Only `Shopper` is documented, by way of example.
+pub(super) fn map<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Found<'a>, Reject> {
+    let field = envelope.data.require_child("object")?;
+    let component = Component { kind: Text::Borrowed("metafield"), id: Some(field.require_id("id")?) };
+    let owner = field.id("owner_type")?.ok_or_else(|| field.missing("owner_type", Code::FieldMissing))?;
+    let (entity, present) = match &*owner {
+        // `client` is the old name of `shopper`.
+        "Shopper" | "Client" => {
+            let (id, attributes) = owned(field)?;
+            let external_id = field.id("owner_ref")?;
+            let customer = Customer { id, external_id, attributes, ..Customer::default() };
+            let said = present(field, &[("owner_ref", "external_id"), ("id", "attributes")]);
+            (Entity::Customer(Box::new(customer)), said)
+        }
+        "Cart" => {
+            let (id, attributes) = owned(field)?;
+            (Entity::Cart(Box::new(Cart { id, attributes, ..Cart::default() })), ATTRIBUTES)
+        }
+        "Order" => {
+            let (id, attributes) = owned(field)?;
+            (Entity::Order(Box::new(Order { id, attributes, ..Order::default() })), ATTRIBUTES)
+        }
+        "Product" => {
+            let (id, attributes) = owned(field)?;
+            (Entity::Product(Box::new(Product { id, attributes, ..Product::default() })), ATTRIBUTES)
+        }
+        _ => return Ok(Err(Ignore::NoCanonicalEntity)),
+    };
+    Ok(Ok(Mapped {
+        entity,
+        action,
+        coverage: Coverage::Component,
+        present,
+        component: Some(component),
+        // 2, then 1, then 2 again is three events, and the first and the last have the same bytes.
+        clock: None,
+        is_identified_by_body: false,
+    }))
+}
+
+const ATTRIBUTES: Cow<'static, [&'static str]> = Cow::Borrowed(&["attributes"]);
+
+/// The owner's id, and what is noted of it.
+fn owned(field: Node<'_>) -> Result<(Option<Text<'_>>, Attributes<'_>), Reject> {
+    let mut attributes = Attributes::default();
+    add_to(&mut attributes, field)?;
+    Ok((field.id("owner_id")?, attributes))
+}
+
+/// `namespace.key` → `value`, or the JSON text of `json_value`. One without a key has no name and stays unread.
+pub(super) fn add_to<'a>(attributes: &mut Attributes<'a>, field: Node<'a>) -> Result<(), Reject> {
+    if field.value("key")?.is_nowhere() {
+        return Ok(());
+    }
+    let (namespace, key) = (field.text("namespace")?, field.text("key")?.unwrap_or_default());
+    let (value, json_value) = (field.value("value")?, field.value("json_value")?);
+    let name = namespace.map_or_else(|| key.clone(), |namespace| Text::Owned(format!("{namespace}.{key}")));
+    // Here the name that tells of a secret stands in a value, where the rules do not look.
+    if field.is_dropped_as(&key) || field.is_dropped_as(&name) {
+        value.skip();
+        json_value.skip();
+        return Ok(());
+    }
+    add_attribute(attributes, name, if value.is_nowhere() { json_value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::BSPK;
+    use crate::vendors::testing::translate;
+    use serde_json::{Value, json};
+
+    fn metafield(action: &str, object: Value) -> Value {
+        translate(&BSPK, &json!({"event_name": format!("metafield.{action}"), "object": object}))
+    }
+
+    #[test]
+    fn the_owner_decides_what_it_is_about() {
+        for (owner, entity) in [
+            ("Shopper", "customer"),
+            ("Client", "customer"),
+            ("Cart", "cart"),
+            ("Order", "order"),
+            ("Product", "product"),
+        ] {
+            let object =
+                json!({"id": 7, "namespace": "a", "key": "b", "value": "c", "owner_type": owner, "owner_id": 9});
+            let out = metafield("updated", object);
+            assert_eq!(out[entity]["id"], "9", "{owner}");
+            assert_eq!(out[entity]["attributes"], json!({"a.b": "c"}), "{owner}");
+            assert_eq!(out["meta"]["coverage"], "COMPONENT", "{owner}");
+            assert_eq!(out["meta"]["component"], json!({"kind": "metafield", "id": "7"}), "{owner}");
+            assert_eq!(out["meta"]["present"], json!(["attributes"]), "{owner}");
+            assert_eq!(out["extensions"], json!({}), "{owner}");
+        }
+        for owner in ["SalesAssociate", "shopper", "Store"] {
+            // Nothing more is asked of a body that is passed over.
+            let object = json!({"id": 7, "key": ["b"], "owner_type": owner, "owner_id": {}});
+            assert_eq!(metafield("created", object), json!({"ignored": "no_canonical_entity"}), "{owner}");
+        }
+    }
+
+    #[test]
+    fn a_metafield_has_an_id_and_a_kind_of_owner() {
+        let missing = |key: &str| json!({"refused": "field.missing", "at": format!("/object/{key}")});
+        assert_eq!(metafield("deleted", json!({"owner_type": "Shopper", "owner_id": 9})), missing("id"));
+        for owner in [json!(null), json!("")] {
+            assert_eq!(metafield("deleted", json!({"id": 7, "owner_type": owner})), missing("owner_type"));
+        }
+        assert_eq!(metafield("deleted", json!({"id": 7})), missing("owner_type"));
+        let text = json!({"refused": "field.type", "at": "/object/owner_type"});
+        assert_eq!(metafield("created", json!({"id": 7, "owner_type": {}})), text);
+        // Whose it is, need not be said.
+        let out = metafield("deleted", json!({"id": 7, "owner_type": "Shopper"}));
+        assert_eq!(out["customer"]["id"], json!(null));
+        assert_eq!(out["meta"]["component"]["id"], "7");
+        assert_eq!(out["meta"]["action"], "DELETED");
+    }
+
+    #[test]
+    fn each_metafield_is_an_event_of_its_own() {
+        let out =
+            metafield("updated", json!({"id": 7, "key": "b", "value": "c", "owner_type": "Shopper", "owner_id": 9}));
+        assert_eq!(out["meta"]["event_id_basis"], "POSITION");
+        assert_eq!(
+            (&out["meta"]["version_basis"], &out["meta"]["occurred_at_basis"]),
+            (&json!("BROKER"), &json!("BROKER"))
+        );
+    }
+
+    #[test]
+    fn the_back_offices_id_is_the_customers() {
+        let of = |owner: &str, reference: Value| {
+            metafield(
+                "updated",
+                json!({"id": 7, "key": "b", "owner_type": owner, "owner_id": 9, "owner_ref": reference}),
+            )
+        };
+        let linked = of("Shopper", json!("C-1"));
+        assert_eq!(linked["customer"]["external_id"], "C-1");
+        assert_eq!(linked["meta"]["present"], json!(["external_id", "attributes"]));
+        let unlinked = of("Client", json!(null));
+        assert_eq!(unlinked["customer"]["external_id"], json!(null));
+        assert_eq!(unlinked["meta"]["present"], json!(["external_id", "attributes"]));
+        // No other entity has a place for it.
+        assert_eq!(of("Cart", json!("K-1"))["extensions"], json!({"/object/owner_ref": "\"K-1\""}));
+    }
+
+    #[test]
+    fn a_value_is_text_or_json_and_what_is_second_is_kept() {
+        let of = |field: Value| {
+            let mut object = json!({"id": 7, "owner_type": "Shopper", "owner_id": 9});
+            object.as_object_mut().expect("an object").extend(field.as_object().cloned().expect("an object"));
+            let out = metafield("created", object);
+            (out["customer"]["attributes"].clone(), out["extensions"].clone())
+        };
+        for (field, attributes, left_over) in [
+            (json!({"namespace": "a", "key": "b", "value": "", "json_value": null}), json!({"a.b": ""}), json!({})),
+            (json!({"key": "b", "json_value": true}), json!({"b": "true"}), json!({})),
+            (
+                json!({"namespace": "a", "key": "b", "value": "c", "json_value": [1]}),
+                json!({"a.b": "c"}),
+                json!({"/object/json_value": "[1]"}),
+            ),
+            (
+                json!({"namespace": "a", "value": "c"}),
+                json!({}),
+                json!({"/object/namespace": "\"a\"", "/object/value": "\"c\""}),
+            ),
+            (json!({"namespace": "a", "key": "b"}), json!({}), json!({})),
+            (json!({"key": "b", "json_value": {"on": 1, "api_key": "SESAME"}}), json!({"b": "{\"on\":1}"}), json!({})),
+            (json!({"key": "b_token", "value": "SESAME", "json_value": "SESAME"}), json!({}), json!({})),
+            (json!({"namespace": "api", "key": "key", "value": "SESAME"}), json!({}), json!({})),
+            (json!({"key": "b", "value": "{\"a\":{\"password\":\"SESAME\"}}"}), json!({}), json!({})),
+            (json!({"key": "passport_number", "value": "SESAME"}), json!({}), json!({})),
+        ] {
+            assert_eq!(of(field.clone()), (attributes, left_over), "{field}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_used() {
+        let whole = json!({"id": 7, "namespace": "a", "key": "b", "value": "c", "json_value": {"d": 1},
+            "owner_type": "Shopper", "owner_id": 9, "owner_ref": "C-1"});
+        let before = metafield("updated", whole.clone());
+        for (key, other) in [
+            ("id", json!(8)),
+            ("namespace", json!("x")),
+            ("key", json!("x")),
+            ("value", json!("x")),
+            ("json_value", json!({"d": 2})),
+            ("owner_type", json!("Cart")),
+            ("owner_id", json!(10)),
+            ("owner_ref", json!("C-2")),
+        ] {
+            let mut changed = whole.clone();
+            changed[key] = other;
+            assert_ne!(metafield("updated", changed), before, "{key}");
+        }
+    }
+}

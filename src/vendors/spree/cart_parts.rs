@@ -1,0 +1,73 @@
+//! `line_item.*` and `wished_item.*`: one line of a [`Cart`]. A line names no cart, a wished item its list. Knows no whole
+//! cart.
+
+use super::shared::{id_or_of, line_item as line, option, part};
+use super::{Envelope, Mapped};
+use crate::canonical::{Action, Attributes, Cart, CartKind, Entity, LineItem, forms};
+use crate::reject::Reject;
+use crate::vendors::cursor::Node;
+
+/// What kind of cart it is, the event says.
+const SAID: &[&str] = &["kind", "vendor_kind", "line_items"];
+
+/// Lines of orders too; but nearly all are put into a cart.
+pub(super) fn line_item<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
+    let data = envelope.data;
+    let line_items = vec![line(data, None)?];
+    let cart = Cart { kind: Some(CartKind::Shopping), line_items, ..Cart::default() };
+    part(data, action, "line_item", Entity::Cart(Box::new(cart)), SAID)
+}
+
+pub(super) fn wished_item<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
+    let data = envelope.data;
+    let cart = Cart {
+        id: data.id("wishlist_id")?,
+        kind: Some(CartKind::Wishlist),
+        line_items: vec![wished_line(data)?],
+        ..Cart::default()
+    };
+    part(data, action, "wished_item", Entity::Cart(Box::new(cart)), SAID)
+}
+
+/// What is wished for, as far as the whole variant in it says what a line has a field for.
+fn wished_line<'a>(item: Node<'a>) -> Result<LineItem<'a>, Reject> {
+    let variant = item.child("variant")?;
+    let price = variant.child("price")?;
+    Ok(LineItem {
+        id: item.id("id")?,
+        parent_id: None,
+        product_id: variant.id("product_id")?,
+        variant_id: id_or_of(item, "variant_id", variant)?,
+        sku: variant.id("sku")?,
+        name: None,
+        slug: None,
+        url: None,
+        image_url: variant.text(["thumbnail", "thumbnail_url"])?,
+        options_text: variant.text("options_text")?,
+        options: variant.list("option_values", option)?,
+        quantity: item.long("quantity")?,
+        unit_price: price.money("amount")?,
+        list_price: None,
+        sale_price: None,
+        promo_price: None,
+        compare_at_price: price.money("compare_at_amount")?,
+        subtotal: None,
+        unit_discount: None,
+        discount_total: None,
+        discounted_subtotal: None,
+        pre_tax_total: None,
+        tax_total: None,
+        tax_included_total: None,
+        tax_additional_total: None,
+        adjustment_total: None,
+        total: None,
+        currency: price.form("currency", forms::currency)?,
+        taxes: Vec::new(),
+        requires_shipping: None,
+        taxable: None,
+        weight: variant.decimal("weight")?,
+        weight_unit: None,
+        digital_links: Vec::new(),
+        attributes: Attributes::default(),
+    })
+}

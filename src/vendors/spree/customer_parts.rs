@@ -1,0 +1,52 @@
+//! Newsletter subscriptions, store credits and saved means of payment: one part of a [`Customer`], who need not be named.
+//! Knows no whole customer.
+
+use super::shared::{id_or_of, part};
+use super::{Envelope, Mapped};
+use crate::canonical::{Action, Consent, ConsentPurpose, Customer, Entity, PaymentSetup, StoreCredit, Text, forms};
+use crate::reject::Reject;
+
+/// Who has not confirmed it has not granted it. A guest who subscribes has an e-mail address and no id.
+pub(super) fn newsletter_subscriber<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
+    let data = envelope.data;
+    let consent = Consent {
+        channel: Some(Text::Borrowed("email")),
+        granted: data.boolean("verified")?,
+        purpose: Some(ConsentPurpose::Newsletter),
+        verified_at: data.time("verified_at")?,
+    };
+    let customer = Customer {
+        id: data.id("user_id")?,
+        email: data.text("email")?,
+        consents: vec![consent],
+        ..Customer::default()
+    };
+    let present: &[&str] = if data.has("email") { &["email", "consents"] } else { &["consents"] };
+    part(data, action, "newsletter_subscriber", Entity::Customer(Box::new(customer)), present)
+}
+
+pub(super) fn store_credit<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
+    let data = envelope.data;
+    let credit = StoreCredit {
+        id: data.id("id")?,
+        amount: data.money("amount")?,
+        amount_used: data.money("amount_used")?,
+        amount_remaining: data.money("amount_remaining")?,
+        currency: data.form("currency", forms::currency)?,
+    };
+    let customer = Customer { store_credits: vec![credit], ..Customer::default() };
+    part(data, action, "store_credit", Entity::Customer(Box::new(customer)), &["store_credits"])
+}
+
+pub(super) fn payment_setup_session<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
+    let data = envelope.data;
+    let setup = PaymentSetup {
+        id: data.id("id")?,
+        status: data.id("status")?,
+        external_id: data.id("external_id")?,
+        method_id: id_or_of(data, "payment_method_id", data.child("payment_method")?)?,
+        source_type: data.id("payment_source_type")?,
+    };
+    let customer = Customer { id: data.id("customer_id")?, payment_setups: vec![setup], ..Customer::default() };
+    part(data, action, "payment_setup_session", Entity::Customer(Box::new(customer)), &["payment_setups"])
+}

@@ -1,0 +1,152 @@
+//! Variants, prices, pictures, stock and downloads: one part of a [`Product`]. A variant names its product, a picture
+//! may; of the others some name a variant, some nobody. Knows no whole product.
+
+use super::shared::{option, part};
+use super::{Envelope, Mapped};
+use crate::canonical::{
+    Action, Entity, Image, InventoryTracking, Price, PriceKind, Product, StockLevel, StockMovement, Text, Variant,
+    forms,
+};
+use crate::reject::Reject;
+use crate::vendors::cursor::Node;
+
+pub(super) fn variant<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
+    let data = envelope.data;
+    let prices = [
+        data.object("price", |node| price_of(node, Some(PriceKind::Resolved)))?,
+        data.object("original_price", |node| price_of(node, Some(PriceKind::Base)))?,
+    ];
+    let variant = Variant {
+        id: data.id("id")?,
+        sku: data.id("sku")?,
+        barcode: None,
+        name: None,
+        is_master: data.boolean("is_master")?,
+        options: data.list("option_values", option)?,
+        prices: prices.into_iter().flatten().collect(),
+        cost: None,
+        stock_levels: Vec::new(),
+        stock_movements: Vec::new(),
+        inventory_quantity: None,
+        inventory_tracking: data.boolean("track_inventory")?.map(|is_tracked| match is_tracked {
+            true => InventoryTracking::Variant,
+            false => InventoryTracking::None,
+        }),
+        vendor_inventory_tracking: None,
+        in_stock: data.boolean("in_stock")?,
+        purchasable: data.boolean("purchasable")?,
+        backorderable: data.boolean("backorderable")?,
+        requires_shipping: None,
+        tax_code: None,
+        tax_exempt: None,
+        weight: data.decimal("weight")?,
+        // Its unit is the store's and in no payload.
+        weight_unit: None,
+        width: data.decimal("width")?,
+        height: data.decimal("height")?,
+        depth: data.decimal("depth")?,
+        images: thumbnail(data)?.into_iter().collect(),
+        created_at: data.time("created_at")?,
+        updated_at: data.time("updated_at")?,
+    };
+    with_variant(data, action, "variant", data.id("product_id")?, variant)
+}
+
+/// All that a variant says of its pictures is where the first one is.
+fn thumbnail<'a>(variant: Node<'a>) -> Result<Option<Image<'a>>, Reject> {
+    let url = variant.id(["thumbnail", "thumbnail_url"])?;
+    Ok(url.map(|url| Image { url: Some(url), ..Image::default() }))
+}
+
+pub(super) fn price<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
+    let data = envelope.data;
+    // A list's price is neither the catalog's, nor what everybody pays.
+    let kind = data.is_null("price_list_id").then_some(PriceKind::Base);
+    let variant = Variant { prices: vec![price_of(data, kind)?], ..Variant::default() };
+    with_variant(data, action, "price", None, variant)
+}
+
+fn price_of<'a>(price: Node<'a>, kind: Option<PriceKind>) -> Result<Price<'a>, Reject> {
+    Ok(Price {
+        id: price.id("id")?,
+        kind,
+        amount: price.money("amount")?,
+        compare_at_amount: price.money("compare_at_amount")?,
+        currency: price.form("currency", forms::currency)?,
+        price_list_id: price.id("price_list_id")?,
+    })
+}
+
+const OF_PRODUCT: &str = "Spree::Product";
+const OF_VARIANT: &str = "Spree::Variant";
+
+/// `image.*`, which released Spree calls `media.*`. Whose picture it is, a class name says; one that we do not know stays
+/// unread, with the id of whatever it is.
+pub(super) fn image<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
+    let data = envelope.data;
+    let image = Image {
+        id: data.id("id")?,
+        url: data.id("original_url")?,
+        alt: data.text("alt")?,
+        position: data.long("position")?,
+        kind: data.id("type")?,
+    };
+    let owner = data.form("viewable_type", known_owner)?;
+    if owner.as_deref() == Some(OF_VARIANT) {
+        let variant = Variant { id: data.id("viewable_id")?, images: vec![image], ..Variant::default() };
+        return with_variant(data, action, "image", None, variant);
+    }
+    let id = if owner.is_some() { data.id("viewable_id")? } else { None };
+    let product = Product { id, images: vec![image], ..Product::default() };
+    part(data, action, "image", Entity::Product(Box::new(product)), &["images"])
+}
+
+fn known_owner(class: &str) -> Option<Text<'_>> {
+    matches!(class, OF_PRODUCT | OF_VARIANT).then_some(Text::Borrowed(class))
+}
+
+pub(super) fn stock_item<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
+    let data = envelope.data;
+    let level = StockLevel {
+        id: data.id("id")?,
+        location_id: data.id("stock_location_id")?,
+        quantity: data.long("count_on_hand")?,
+        backorderable: data.boolean("backorderable")?,
+    };
+    let variant = Variant { id: data.id("variant_id")?, stock_levels: vec![level], ..Variant::default() };
+    with_variant(data, action, "stock_item", None, variant)
+}
+
+pub(super) fn stock_movement<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
+    let data = envelope.data;
+    let movement = StockMovement {
+        id: data.id("id")?,
+        stock_item_id: data.id("stock_item_id")?,
+        delta: data.long("quantity")?,
+        reason: data.id("action")?,
+        originator_type: data.id("originator_type")?,
+        originator_id: data.id("originator_id")?,
+    };
+    let variant = Variant { stock_movements: vec![movement], ..Variant::default() };
+    with_variant(data, action, "stock_movement", None, variant)
+}
+
+/// A file that buyers of the variant may download: it has an id, and nothing else.
+pub(super) fn digital<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
+    let data = envelope.data;
+    match data.id("variant_id")? {
+        id @ Some(_) => with_variant(data, action, "digital", None, Variant { id, ..Variant::default() }),
+        None => part(data, action, "digital", Entity::Product(Box::default()), &[]),
+    }
+}
+
+fn with_variant<'a>(
+    data: Node<'a>,
+    action: Action,
+    kind: &'static str,
+    product_id: Option<Text<'a>>,
+    variant: Variant<'a>,
+) -> Result<Mapped<'a>, Reject> {
+    let product = Product { id: product_id, variants: vec![variant], ..Product::default() };
+    part(data, action, kind, Entity::Product(Box::new(product)), &["variants"])
+}
