@@ -194,12 +194,12 @@ pub fn add_attribute<'a>(attributes: &mut Attributes<'a>, name: Text<'a>, value:
     if value.is_nowhere() || attributes.contains(&name) {
         return Ok(());
     }
-    if value.is_dropped_as(&name) || value.hides_secret() {
+    if value.is_dropped_as(&name) || value.hides_secret(&name) {
         value.skip();
         return Ok(());
     }
     let text = if value.is_object() || value.is_list() {
-        value.read_json().map(Text::Owned)
+        value.read_json(&name).map(Text::Owned)
     } else {
         value.read_leaf_text()?
     };
@@ -240,7 +240,9 @@ mod tests {
         const OWN: &[Rule] = &[Rule::new("handle", Why::Secret), Rule::new("passport", Why::Privacy)];
         let body = r#"{"size": "M", "fit": {"slim": true, "token": "SESAME"}, "note": "{plain}", "display_size": "Medium",
             "erp.api_key": "SESAME", "external_data": "SESAME", "handle": "SESAME", "passport": "SESAME",
-            "packed": "[{\"login\": {\"password\": \"SESAME\"}}]", "nothing": null}"#;
+            "packed": "[{\"login\": {\"password\": \"SESAME\"}}]", "nothing": null,
+            "gift_card": {"code": "SESAME", "left": "5"}, "checkout.gift_card": [{"code": "SESAME"}], "gift_card.code": "SESAME",
+            "cards": {"gift_card": "{\"code\": \"SESAME\"}"}}"#;
         let rules = Rules::new(&[SECRETS, OWN, &[Rule::new("display_*", Why::Derived)]]);
         with_root(body, &rules, |root| {
             let mut attributes = Attributes::default();
@@ -250,7 +252,13 @@ mod tests {
             let kept: Vec<_> = attributes.iter().collect();
             assert_eq!(
                 kept,
-                [("size", "M"), ("fit", r#"{"slim":true}"#), ("note", "{plain}"), ("display_size", "Medium")]
+                [
+                    ("size", "M"),
+                    ("fit", r#"{"slim":true}"#),
+                    ("note", "{plain}"),
+                    ("display_size", "Medium"),
+                    ("gift_card", r#"{"left":"5"}"#)
+                ]
             );
             let mut left_over = crate::canonical::ExtensionsBuffer::default();
             root.leftovers(&mut String::new(), &mut left_over).expect("room");

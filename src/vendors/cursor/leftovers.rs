@@ -5,7 +5,7 @@ use super::rules::{Rules, Why};
 use super::tape::{Kind, Slot, Tape, tag};
 use super::tokenize::unescape;
 use crate::canonical::ExtensionsBuffer;
-use crate::reject::Reject;
+use crate::reject::{Code, Reject};
 use std::fmt::Write;
 
 impl Node<'_> {
@@ -20,15 +20,31 @@ impl Node<'_> {
         Ok(())
     }
 
-    /// Whether a rule drops what stands under `name`, whichever object that is in: for names that are data.
+    /// Whether a rule drops what stands under `name`, whichever object that is in: for names that are data. Of `a.b` it
+    /// is also asked what `b` would be under `a`.
     pub fn is_dropped_as(self, name: &str) -> bool {
-        matches!(self.doc().rules.cover(tag(name.as_bytes()), name, ""), Some(Why::Secret | Why::Privacy))
+        let is_closed = |key: &str, under: &str| self.doc().is_closed(tag(key.as_bytes()), key, under);
+        is_closed(name, "") || name.rsplit_once('.').is_some_and(|(under, key)| is_closed(key, last_step(under)))
     }
 
-    /// Whether this is a text that is itself JSON in which a secret stands.
-    pub fn hides_secret(self) -> bool {
-        self.is_text() && self.doc().hides_secret(self.slot())
+    /// Whether this value of such a name is a text that is itself JSON in which something stands that a rule closes.
+    pub fn hides_secret(self, name: &str) -> bool {
+        self.is_text() && self.doc().hides_secret(self.slot(), last_step(name))
     }
+
+    /// This value of such a name as compact JSON text, less what the rules drop; all of it counts as read. `None` if
+    /// nothing is left.
+    pub fn read_json(self, name: &str) -> Option<String> {
+        let mut out = String::new();
+        let written = self.doc().write_json(self.slot(), last_step(name), &mut out);
+        self.skip();
+        written.then_some(out)
+    }
+}
+
+/// `b` of `a.b`.
+fn last_step(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, last)| last)
 }
 
 impl Doc<'_> {
@@ -67,7 +83,8 @@ impl Doc<'_> {
                 }
                 let before = self.step(parent.kind, child, nth, pointer);
                 node.spend(pointer.len())?;
-                out.push_if(|to| to.push_str(pointer), |text| self.write_json(child, "", text));
+                // That it hides nothing was asked already.
+                out.push_if(|to| to.push_str(pointer), |text| self.write_scalar(child, text));
                 pointer.truncate(before);
             } else if child.len > 0 {
                 let end = (child.at + child.len) as usize;
@@ -102,25 +119,34 @@ impl Doc<'_> {
     }
 
     fn is_dropped(&self, parent: &Slot, child: &Slot, parent_key: &str) -> bool {
-        parent.kind == Kind::Object && self.rules.cover(child.tag, self.key(child), parent_key).is_some()
-            || child.kind.is_text() && self.hides_secret(child)
+        let is_named = parent.kind == Kind::Object;
+        let key = if is_named { self.key(child) } else { parent_key };
+        is_named && self.rules.cover(child.tag, key, parent_key).is_some()
+            || child.kind.is_text() && self.hides_secret(child, key)
+    }
+
+    /// Whether a rule keeps what stands under such a key out of every record, wherever it stands.
+    fn is_closed(&self, key_tag: u32, key: &str, under: &str) -> bool {
+        matches!(self.rules.cover(key_tag, key, under), Some(Why::Secret | Why::Privacy))
+    }
+
+    /// As it stands in the body, a text with its quotes; true.
+    fn write_scalar(&self, slot: &Slot, out: &mut String) -> bool {
+        out.push_str(match slot.kind {
+            Kind::Null => "null",
+            Kind::True => "true",
+            Kind::False => "false",
+            Kind::Plain | Kind::Escaped => &self.body[slot.at as usize - 1..][..slot.len as usize + 2],
+            _ => self.text(slot),
+        });
+        true
     }
 
     /// Writes a value that stands under `key` as compact JSON, less what the rules drop, and says whether anything was
     /// left to write. In an object, nulls and what is empty are left out; in a list they hold the place of the others.
     pub(super) fn write_json(&self, slot: &Slot, key: &str, out: &mut String) -> bool {
         match slot.kind {
-            Kind::Null => out.push_str("null"),
-            Kind::True => out.push_str("true"),
-            Kind::False => out.push_str("false"),
-            Kind::Number => out.push_str(self.text(slot)),
-            Kind::Plain | Kind::Escaped => {
-                if self.hides_secret(slot) {
-                    return false;
-                }
-                // With its quotes, as it stands in the body.
-                out.push_str(&self.body[slot.at as usize - 1..][..slot.len as usize + 2]);
-            }
+            Kind::Plain | Kind::Escaped if self.hides_secret(slot, key) => false,
             Kind::Array => {
                 let before = out.len();
                 out.push('[');
@@ -139,7 +165,7 @@ impl Doc<'_> {
                 if !kept {
                     out.truncate(before);
                 }
-                return kept;
+                kept
             }
             Kind::Object => {
                 let before = out.len();
@@ -163,19 +189,22 @@ impl Doc<'_> {
                     return false;
                 }
                 out.push('}');
+                true
             }
+            _ => self.write_scalar(slot, out),
         }
-        true
     }
 
-    /// Whether a text is itself JSON in which, at any depth, a secret stands: senders do put documents into strings.
-    fn hides_secret(&self, slot: &Slot) -> bool {
+    /// Whether a text is itself JSON in which, at any depth, something stands that a rule closes: senders do put
+    /// documents into strings. `key` is the one that the text stands under.
+    fn hides_secret(&self, slot: &Slot, key: &str) -> bool {
         let text = self.text(slot);
-        matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'['))
+        // A document in quotes begins with an escaped one.
+        matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'\\'))
             && if slot.kind == Kind::Escaped {
-                holds_secret(&unescape(text), self.rules)
+                holds_secret(&unescape(text), key, self.rules)
             } else {
-                holds_secret(text, self.rules)
+                holds_secret(text, key, self.rules)
             }
     }
 }
@@ -184,25 +213,32 @@ impl Doc<'_> {
 const MAX_DEPTH: usize = 64;
 
 #[cold]
-fn holds_secret(text: &str, rules: &Rules) -> bool {
+fn holds_secret(text: &str, key: &str, rules: &Rules) -> bool {
+    if !matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"')) {
+        return false;
+    }
     let mut tape = Tape::default();
-    // A text that is not JSON after all hides nothing that has a name.
-    let Ok(text) = tape.read(text.as_bytes(), MAX_DEPTH) else { return false };
+    let text = match tape.read(text.as_bytes(), MAX_DEPTH) {
+        Ok(text) => text,
+        // A text that is not JSON after all hides nothing that has a name. JSON too deep, with a key twice or with half a
+        // letter can be read by others.
+        Err(reject) => return reject.code != Code::JsonSyntax,
+    };
     let doc = Doc::new(&tape, text, rules, None);
     fn any(doc: &Doc<'_>, slot: &Slot, key: &str) -> bool {
         let children = match slot.kind.is_container() {
             true => &doc.slots[slot.at as usize..][..slot.len as usize],
-            false => return slot.kind.is_text() && doc.hides_secret(slot),
+            false => return slot.kind.is_text() && doc.hides_secret(slot, key),
         };
         children.iter().any(|child| match slot.kind {
             Kind::Object => {
                 let name = doc.key(child);
-                doc.rules.cover(child.tag, name, key) == Some(Why::Secret) || any(doc, child, name)
+                doc.is_closed(child.tag, name, key) || any(doc, child, name)
             }
             _ => any(doc, child, key),
         })
     }
-    any(&doc, &doc.slots[doc.slots.len() - 1], "")
+    any(&doc, &doc.slots[doc.slots.len() - 1], key)
 }
 
 /// A key with its quotes. One without escapes stands as in the body; one whose escapes were undone gets its own.

@@ -697,14 +697,6 @@ impl<'a> Node<'a> {
         time.map(Some).ok_or_else(|| self.refuse(Code::TimeInvalid))
     }
 
-    /// This value as compact JSON text, less what the rules drop; all of it counts as read. `None` if nothing is left.
-    pub fn read_json(self) -> Option<String> {
-        let mut out = String::new();
-        let written = self.doc.write_json(self.slot(), "", &mut out);
-        self.mark_all();
-        written.then_some(out)
-    }
-
     /// The text or number under a key, without reading it: to know what kind of body this is, or what an id stands for.
     pub fn peek(self, key: &'static str) -> Option<Text<'a>> {
         let is_scalar = |node: &Node<'_>| {

@@ -96,8 +96,10 @@ impl Rules {
 /// Whether a key's last word (in snake, kebab or camel case) names a secret, documented or not.
 #[inline]
 pub fn is_secret_name(key: &str) -> bool {
-    // The last letters of the five words; nearly every key is let go here.
-    matches!(key.as_bytes().last().map(|b| b | 0x20), Some(b't' | b'n' | b'd' | b'y')) && ends_in_secret_word(key)
+    // The last letters of the five words, or none; nearly every key is let go here.
+    let Some(last) = key.as_bytes().last() else { return false };
+    (matches!(last | 0x20, b't' | b'n' | b'd' | b'y') || last.is_ascii() && !last.is_ascii_alphanumeric())
+        && ends_in_secret_word(key)
 }
 
 #[cold]
@@ -147,6 +149,9 @@ mod tests {
             "Authorization",
             "spree_api_key",
             "oauth2Token",
+            "token:",
+            "session_token_",
+            "password[]",
         ] {
             assert!(is_secret_name(key), "{key}");
         }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::canonical::{Decimal, ExtensionsBuffer};
 use crate::reject::{Code, Place, Reject};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const DEPTH: usize = 128;
 
@@ -267,6 +267,43 @@ fn secrets_are_left_out_at_any_depth() {
         ("/plain", r#""{not json""#),
     ];
     assert_eq!(left, expected.map(|(p, j)| (p.to_owned(), j.to_owned())));
+}
+
+/// JSON in a text is looked through as the body is: under the same rules, in the same places, as deep as it goes.
+#[test]
+fn a_text_that_is_json_hides_nothing() {
+    let rules = Rules::new(&[&[
+        Rule::under("gift_card", "code", Why::Secret),
+        Rule::new("passport_number", Why::Privacy),
+        Rule::new("display_*", Why::Derived),
+    ]]);
+    let deep = format!("{}{{\"token\":1}}{}", "[".repeat(70), "]".repeat(70));
+    for (key, text) in [
+        ("x", r#"{"token":1}"#),
+        ("x", r#" [{"a":{"apiKey":1}}]"#),
+        // A key twice: whoever reads this takes the one or the other.
+        ("x", r#"{"a":1,"a":2,"token":3}"#),
+        ("x", &deep),
+        ("x", r#"{"a":"\ud800","token":1}"#),
+        // A document in quotes in quotes.
+        ("x", r#""{\"token\":1}""#),
+        ("gift_card", r#"{"code":"GC"}"#),
+        ("x", r#"{"gift_card":[{"code":"GC"}]}"#),
+        ("x", r#"{"passport_number":"P"}"#),
+    ] {
+        for body in
+            [json!({"id": 1, key: text}), json!({"id": 1, key: [text]}), json!({"id": 1, "o": {"n": 1, key: text}})]
+        {
+            let left = left_over(&body.to_string(), &rules, |root| drop(root.id("id")));
+            let left: Vec<&str> = left.iter().map(|(_, json)| &**json).collect();
+            assert!(matches!(left[..], [] | [r#"{"n":1}"#]), "{body}: {left:?}");
+        }
+    }
+    for text in [r#"{"tokens":1,"code":"C","display_x":1}"#, "{token}", "[1] token", r#""token""#, r#"{"a":"token""#] {
+        let body = json!({"id": 1, "x": text});
+        let left = left_over(&body.to_string(), &rules, |root| drop(root.id("id")));
+        assert_eq!(left, [("/x".to_owned(), json!(text).to_string())]);
+    }
 }
 
 #[test]
