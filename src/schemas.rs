@@ -7,6 +7,8 @@
 //! This module knows no registry; and no record passes through it.
 
 mod resolution;
+pub mod rules;
+mod shape;
 
 use crate::canonical::EntityKind;
 pub use resolution::evolves;
