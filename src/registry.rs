@@ -125,6 +125,14 @@ pub struct Registered {
     pub version: Option<u32>,
 }
 
+/// A version of a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    pub registered: Registered,
+    /// Its text, as the registry keeps it; Avro if nobody put something else there.
+    pub schema: String,
+}
+
 /// The registry's word on a new schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -203,20 +211,25 @@ impl Registry {
     async fn lookup_by_reading(&self, wanted: Wanted<'_>) -> Result<Option<Registered>, RegistryError> {
         let Ok(schema) = serde_json::from_str::<Value>(wanted.schema) else { return Ok(None) };
         for version in self.versions(wanted.subject).await?.into_iter().rev() {
-            let doing = format!("read {} version {version}", wanted.subject);
-            let number = version.to_string();
-            let path = ["subjects", wanted.subject, "versions", number.as_str()];
-            let answer = match self.call(&doing, Method::GET, &path, &[], None).await {
-                // Deleted meanwhile.
-                Err(error) if error.kind == ErrorKind::NotFound => continue,
-                other => other?,
-            };
-            let text = answer.get("schema").and_then(Value::as_str).unwrap_or_default();
-            if serde_json::from_str::<Value>(text).is_ok_and(|other| other == schema) {
-                return registered(&doing, wanted.subject, &answer).map(Some);
+            let Some(found) = self.version(wanted.subject, version).await? else { continue };
+            if serde_json::from_str::<Value>(&found.schema).is_ok_and(|other| other == schema) {
+                return Ok(Some(found.registered));
             }
         }
         Ok(None)
+    }
+
+    /// One version of a subject; `None`: it is not there (any more).
+    pub async fn version(&self, subject: &str, version: u32) -> Result<Option<Version>, RegistryError> {
+        let doing = format!("read {subject} version {version}");
+        let path = ["subjects", subject, "versions", &version.to_string()];
+        let answer = match self.call(&doing, Method::GET, &path, &[], None).await {
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let schema = answer.get("schema").and_then(Value::as_str).map(str::to_owned);
+        let schema = schema.ok_or_else(|| no_registry(&doing, "the answer has no schema"))?;
+        Ok(Some(Version { registered: registered(&doing, subject, &answer)?, schema }))
     }
 
     /// Looks every schema up and waits out whatever passes: transport errors, 408, 429, 5xx, 401 and 403, answers that
@@ -280,10 +293,11 @@ impl Registry {
             Ok(answer) => {
                 let compatible = answer.get("is_compatible").and_then(Value::as_bool);
                 let compatible = compatible.ok_or_else(|| no_registry(&doing, "the answer has no is_compatible"))?;
+                // Confluent has a list of `messages`, Apicurio one `reason`.
                 let messages = answer.get("messages").and_then(Value::as_array).into_iter().flatten();
-                let messages =
-                    messages.map(|message| message.as_str().map_or_else(|| message.to_string(), str::to_owned));
-                Ok(Verdict { compatible, messages: messages.collect() })
+                let messages = messages.chain(answer.get("reason").filter(|reason| !reason.is_null()));
+                let text = |message: &Value| message.as_str().map_or_else(|| message.to_string(), str::to_owned);
+                Ok(Verdict { compatible, messages: messages.map(text).collect() })
             }
             Err(error) if error.kind == ErrorKind::NotFound => Ok(Verdict { compatible: true, messages: Vec::new() }),
             Err(error) => Err(error),
@@ -297,17 +311,23 @@ impl Registry {
         self.call(&doing, Method::PUT, &["config", subject], &[], Some(body)).await.map(|_| ())
     }
 
-    /// A subject's rule; `None`: it has none of its own.
+    /// A subject's rule; `None`: it has none of its own, or (Apicurio) there is no such subject.
     pub async fn compatibility(&self, subject: &str) -> Result<Option<String>, RegistryError> {
-        let doing = format!("read the compatibility of {subject}");
-        match self.call(&doing, Method::GET, &["config", subject], &[], None).await {
-            Ok(answer) => {
-                let level = answer.get("compatibilityLevel").or_else(|| answer.get("compatibility"));
-                Ok(level.and_then(Value::as_str).map(str::to_owned))
-            }
+        match self.level(&format!("read the compatibility of {subject}"), &["config", subject]).await {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            level => level.map(Some),
         }
+    }
+
+    /// The rule of subjects that have none of their own.
+    pub async fn default_compatibility(&self) -> Result<String, RegistryError> {
+        self.level("read the registry's compatibility", &["config"]).await
+    }
+
+    async fn level(&self, doing: &str, path: &[&str]) -> Result<String, RegistryError> {
+        let answer = self.call(doing, Method::GET, path, &[], None).await?;
+        let level = answer.get("compatibilityLevel").or_else(|| answer.get("compatibility")).and_then(Value::as_str);
+        level.map(str::to_owned).ok_or_else(|| no_registry(doing, "the answer has no compatibilityLevel"))
     }
 
     /// The text of a schema by its id.

@@ -102,6 +102,7 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
     ("codec.rs", &["crate::vendors", "crate::kafka", "crate::registry", "crate::translate", "rdkafka"]),
     ("codec", &["crate::vendors", "crate::kafka", "crate::registry", "crate::translate", "rdkafka"]),
     ("schemas.rs", &["crate::vendors", "crate::kafka", "crate::registry", "crate::translate", "rdkafka"]),
+    ("schemas", &["crate::vendors", "crate::kafka", "crate::registry", "crate::translate", "rdkafka"]),
     ("registry.rs", &["crate::vendors", "crate::kafka", "crate::translate", "rdkafka"]),
     (
         "pipeline",
@@ -122,7 +123,7 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
 
 /// Where an outside crate is at home. `serde`'s derives are everywhere; what is not listed may be used nowhere.
 const HOMES: &[(&str, &[&str])] = &[
-    ("apache_avro", &["schemas.rs", "codec.rs", "codec"]),
+    ("apache_avro", &["schemas.rs", "schemas", "codec.rs", "codec"]),
     ("axum", &["http.rs", "registry", "registry.rs", "cli/demo.rs", "cli/demo"]),
     ("base64", &["translate"]),
     ("clap", &["cli"]),
@@ -137,6 +138,7 @@ const HOMES: &[(&str, &[&str])] = &[
         "serde_json",
         &[
             "schemas.rs",
+            "schemas",
             "registry.rs",
             "registry",
             "config.rs",

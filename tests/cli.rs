@@ -194,6 +194,7 @@ fn wrong_usage_is_2_and_says_why() {
         &["run", "--config", "/no/such/file.yaml"],
         &["run"],
         &["schemas", "register"],
+        &["schemas", "check", "--config", "/no/such/file.yaml"],
     ] {
         let output = koine(arguments, "");
         assert_eq!(code(&output), 2, "{arguments:?}");

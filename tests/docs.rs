@@ -2,6 +2,7 @@
 
 use koine::config::settings;
 use koine::reject::Code;
+use koine::schemas::rules::Rule;
 use std::fs;
 use std::path::Path;
 
@@ -9,14 +10,29 @@ fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect(name)
 }
 
+/// The rows of the tables that begin with a word of the program's.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    let lines = text.lines().filter(|line| line.starts_with("| `"));
+    lines.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+#[test]
+fn every_rule_for_schemas_is_documented_with_its_reason() {
+    let text = read("avro/README.md");
+    let (_, table) = text.split_once("| finding |").expect("the table of findings");
+    let rows = rows(table);
+    let documented: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    let real: Vec<&str> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
+    assert_eq!(documented, real);
+    for row in rows {
+        assert!(row.len() == 3 && row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+    }
+}
+
 #[test]
 fn every_error_code_is_documented_with_its_class() {
     let text = read("docs/errors.md");
-    let rows: Vec<Vec<&str>> = text
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
-        .collect();
+    let rows = rows(&text);
     let documented: Vec<(&str, &str)> = rows.iter().map(|row| (row[0].trim_matches(['`', ' ']), row[1])).collect();
     let real: Vec<(&str, &str)> = Code::ALL.iter().map(|code| (code.as_str(), code.class().as_str())).collect();
     assert_eq!(documented, real);

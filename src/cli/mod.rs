@@ -59,7 +59,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Translate files, with no Kafka: one JSON line per outcome
     Translate(translate::Arguments),
-    /// The canonical schemas: list, export, register
+    /// The canonical schemas: list, export, check, register
     Schemas(schemas::Arguments),
 }
 

@@ -1,4 +1,6 @@
-//! `koine schemas`: the canonical schemas, listed, exported, registered.
+//! `koine schemas`: the canonical schemas, listed, exported, checked, registered.
+
+mod check;
 
 use super::{Failure, configuration};
 use crate::canonical::EntityKind;
@@ -6,6 +8,9 @@ use crate::config::Config;
 use crate::registry::{Registered, Registry, RegistryError, Wanted};
 use crate::schemas;
 use std::path::{Path, PathBuf};
+
+/// Every subject's rule: any version can read any other.
+const LEVEL: &str = "FULL_TRANSITIVE";
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -23,6 +28,12 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Ask our own rules and the registry whether this build's schemas may be deployed
+    Check {
+        /// The configuration file; without a registry in it, what was released is all that is asked
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Register each schema under `<topic>-value`, compatibility FULL_TRANSITIVE
     Register {
         /// The configuration file
@@ -38,11 +49,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Command::Export { out } => export(&out),
+        Command::Check { config } => check::run(config.as_deref()),
         Command::Register { config } => {
             let config = configuration(config.as_deref(), &["registry.url"])?;
             let registry = Registry::new(&config.registry).map_err(Failure::Usage)?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| Failure::Internal(error.to_string()))?;
+            let runtime = runtime()?;
             for registered in
                 runtime.block_on(register(&registry, &config)).map_err(|error| Failure::Found(error.to_string()))?
             {
@@ -52,6 +63,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::Internal(error.to_string()))
 }
 
 fn list() {
@@ -79,7 +95,7 @@ pub async fn register(registry: &Registry, config: &Config) -> Result<Vec<Regist
     let mut done = Vec::new();
     for (kind, topic) in EntityKind::ALL.into_iter().zip(config.topics.canonical()) {
         let subject = schemas::subject(topic);
-        registry.set_compatibility(&subject, "FULL_TRANSITIVE").await?;
+        registry.set_compatibility(&subject, LEVEL).await?;
         done.push(registry.register(Wanted { subject: &subject, schema: schemas::json(kind) }).await?);
     }
     Ok(done)

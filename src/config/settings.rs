@@ -128,7 +128,7 @@ pub const SETTINGS: &[Setting] = &[
         "registry.url",
         Kind::Text,
         None,
-        "Address, `http://…` or `https://…`, with no user in it. `koine run` and `koine schemas` need it.",
+        "Address, `http://…` or `https://…`, with no user in it. `koine run` and `koine schemas register` need it; without it `koine schemas check` asks about the released versions only.",
     ),
     setting("registry.username", Kind::Text, None, "User for basic authentication (Confluent Cloud: the API key)."),
     setting(

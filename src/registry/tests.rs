@@ -260,6 +260,7 @@ async fn compatibility_is_set_read_and_held() {
     let (_server, client) = embedded().await;
     assert!(client.check(WANTED).await.unwrap().compatible, "a new subject takes all");
     assert_eq!(client.compatibility("a-value").await.unwrap(), None);
+    assert_eq!(client.default_compatibility().await.unwrap(), "FULL_TRANSITIVE");
     client.set_compatibility("a-value", "FULL_TRANSITIVE").await.unwrap();
     assert_eq!(client.compatibility("a-value").await.unwrap().as_deref(), Some("FULL_TRANSITIVE"));
     client.register(WANTED).await.unwrap();
@@ -272,6 +273,34 @@ async fn compatibility_is_set_read_and_held() {
     assert_eq!(client.set_compatibility("a-value", "SOME").await.unwrap_err().kind, ErrorKind::Invalid);
     client.set_compatibility("a-value", "NONE").await.unwrap();
     assert!(client.register(Wanted { schema: OTHER, ..WANTED }).await.is_ok());
+}
+
+/// Confluent gives its reasons as a list, Apicurio as one text or null. An answer without either's shape is no verdict.
+#[tokio::test]
+async fn the_registrys_reasons_are_told() {
+    for (answer, expected) in [
+        (r#"{"is_compatible":true,"reason":null}"#, (true, vec![])),
+        (r#"{"is_compatible":false,"reason":"at /fields/0"}"#, (false, vec!["at /fields/0"])),
+        (r#"{"is_compatible":false,"messages":["one","two"]}"#, (false, vec!["one", "two"])),
+        (r#"{"is_compatible":false}"#, (false, vec![])),
+    ] {
+        let (url, _) = fake(vec![(200, answer)]).await;
+        let verdict = client(url).check(WANTED).await.unwrap();
+        assert_eq!((verdict.compatible, verdict.messages.iter().map(String::as_str).collect()), expected, "{answer}");
+    }
+    let (url, _) = fake(vec![(200, r#"{"compatible":false}"#)]).await;
+    assert_eq!(client(url.clone()).check(WANTED).await.unwrap_err().kind, ErrorKind::NotARegistry);
+    assert_eq!(client(url).compatibility("a-value").await.unwrap_err().kind, ErrorKind::NotARegistry);
+}
+
+#[tokio::test]
+async fn a_version_is_read_or_not_there() {
+    let (_server, client) = embedded().await;
+    client.register(WANTED).await.unwrap();
+    let version = client.version("a-value", 1).await.unwrap().unwrap();
+    assert_eq!((version.registered.version, version.schema.as_str()), (Some(1), SCHEMA));
+    assert_eq!(client.version("a-value", 2).await.unwrap(), None);
+    assert_eq!(client.version("none", 1).await.unwrap(), None);
 }
 
 /// Apicurio compares texts: a schema that was registered with other spaces is found by reading the versions.
