@@ -189,25 +189,21 @@ pub fn present(node: Node<'_>, said: &[(&'static str, &'static str)]) -> Cow<'st
 
 /// Adds an attribute under `name`, unless its name is taken, or a rule drops what has such a name, or the value is a
 /// JSON text with a secret in it. The value is text as it stands, or the JSON text of anything else. What is not added
-/// stays unread, or is passed over as dropped.
-pub fn add_attribute<'a>(attributes: &mut Attributes<'a>, name: Text<'a>, value: Node<'a>) -> Result<(), Reject> {
+/// stays unread, or is passed over as dropped; says whether it was added.
+pub fn add_attribute<'a>(attributes: &mut Attributes<'a>, name: Text<'a>, value: Node<'a>) -> Result<bool, Reject> {
     if value.is_nowhere() || attributes.contains(&name) {
-        return Ok(());
+        return Ok(false);
     }
     if value.is_dropped_as(&name) || value.hides_secret(&name) {
         value.skip();
-        return Ok(());
+        return Ok(false);
     }
     let text = if value.is_object() || value.is_list() {
         value.read_json(&name).map(Text::Owned)
     } else {
         value.read_leaf_text()?
     };
-    if let Some(text) = text {
-        // Cannot be taken: that was asked above.
-        let _ = attributes.insert(name, text);
-    }
-    Ok(())
+    Ok(text.is_some_and(|text| attributes.insert(name, text)))
 }
 
 /// The envelope's event type where the body says it. The header, or the source's fixed one, stands in where the body is

@@ -354,6 +354,7 @@ mod tests {
                 {"namespace": "both", "key": "said", "value": "text", "json_value": ["json"]},
                 {"namespace": "loyalty", "key": "tier", "value": "silver"},
                 {"namespace": "nameless", "value": "x"},
+                {"namespace": "loyalty", "key": "gone", "value": null},
             ]}),
         );
         assert_eq!(
@@ -364,8 +365,10 @@ mod tests {
             out["extensions"],
             json!({
                 "/object/metafields/3/json_value": "[\"json\"]",
-                "/object/metafields/4/value": "\"silver\"",
+                "/object/metafields/4": "{\"namespace\":\"loyalty\",\"key\":\"tier\",\"value\":\"silver\"}",
                 "/object/metafields/5": "{\"namespace\":\"nameless\",\"value\":\"x\"}",
+                "/object/metafields/6/namespace": "\"loyalty\"",
+                "/object/metafields/6/key": "\"gone\"",
             })
         );
     }
@@ -384,7 +387,8 @@ mod tests {
         );
         assert!(!out.to_string().contains("SESAME"), "{out}");
         assert_eq!(out["customer"]["attributes"], json!({"erp.settings": "{\"on\":true}"}));
-        assert_eq!(out["extensions"], json!({}));
+        // A name is no secret.
+        assert_eq!(out["extensions"]["/object/metafields/0/key"], "\"api_token\"");
     }
 
     #[test]

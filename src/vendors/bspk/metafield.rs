@@ -56,22 +56,27 @@ fn owned(field: Node<'_>) -> Result<(Option<Text<'_>>, Attributes<'_>), Reject> 
     Ok((field.id("owner_id")?, attributes))
 }
 
-/// `namespace.key` → `value`, or the JSON text of `json_value`. One without a key has no name and stays unread.
+/// `namespace.key` → `value`, or the JSON text of `json_value`. One that makes no attribute (without a key, without a
+/// value, of a name that is taken) stays unread, so that its name is kept too.
 pub(super) fn add_to<'a>(attributes: &mut Attributes<'a>, field: Node<'a>) -> Result<(), Reject> {
-    if field.value("key")?.is_nowhere() {
-        return Ok(());
-    }
-    let (namespace, key) = (field.text("namespace")?, field.text("key")?.unwrap_or_default());
-    let (value, json_value) = (field.value("value")?, field.value("json_value")?);
+    let Some(key) = field.look("key")? else { return Ok(()) };
+    let namespace = field.look("namespace")?;
     let name = namespace.map_or_else(|| key.clone(), |namespace| Text::Owned(format!("{namespace}.{key}")));
-    // Here the name that tells of a secret stands in a value, where the rules do not look.
+    // Here the name that tells of a secret stands in a value, where the rules do not look. All else in it may be the secret.
     if field.is_dropped_as(&key) || field.is_dropped_as(&name) {
-        value.skip();
-        json_value.skip();
+        field.entries()?.filter(|(key, _)| !NAMES.contains(key)).for_each(|(_, value)| value.skip());
         return Ok(());
     }
-    add_attribute(attributes, name, if value.is_nowhere() { json_value } else { value })
+    let (value, json_value) = (field.value("value")?, field.value("json_value")?);
+    if add_attribute(attributes, name, if value.is_nowhere() { json_value } else { value })? {
+        field.text("namespace")?;
+        field.text("key")?;
+    }
+    Ok(())
 }
+
+/// What names a metafield, or its owner.
+const NAMES: [&str; 6] = ["id", "namespace", "key", "owner_type", "owner_id", "owner_ref"];
 
 #[cfg(test)]
 mod tests {
@@ -142,7 +147,7 @@ mod tests {
         let of = |owner: &str, reference: Value| {
             metafield(
                 "updated",
-                json!({"id": 7, "key": "b", "owner_type": owner, "owner_id": 9, "owner_ref": reference}),
+                json!({"id": 7, "key": "b", "value": "c", "owner_type": owner, "owner_id": 9, "owner_ref": reference}),
             )
         };
         let linked = of("Shopper", json!("C-1"));
@@ -163,6 +168,7 @@ mod tests {
             let out = metafield("created", object);
             (out["customer"]["attributes"].clone(), out["extensions"].clone())
         };
+        let named = |namespace: &str, key: &str| json!({"/object/namespace": format!("\"{namespace}\""), "/object/key": format!("\"{key}\"")});
         for (field, attributes, left_over) in [
             (json!({"namespace": "a", "key": "b", "value": "", "json_value": null}), json!({"a.b": ""}), json!({})),
             (json!({"key": "b", "json_value": true}), json!({"b": "true"}), json!({})),
@@ -176,12 +182,31 @@ mod tests {
                 json!({}),
                 json!({"/object/namespace": "\"a\"", "/object/value": "\"c\""}),
             ),
-            (json!({"namespace": "a", "key": "b"}), json!({}), json!({})),
+            // What has no value has a name still: of what was deleted it is all that there is.
+            (json!({"namespace": "a", "key": "b", "value": null}), json!({}), named("a", "b")),
+            (json!({"namespace": "a", "key": "b", "json_value": {}}), json!({}), named("a", "b")),
             (json!({"key": "b", "json_value": {"on": 1, "api_key": "SESAME"}}), json!({"b": "{\"on\":1}"}), json!({})),
-            (json!({"key": "b_token", "value": "SESAME", "json_value": "SESAME"}), json!({}), json!({})),
-            (json!({"namespace": "api", "key": "key", "value": "SESAME"}), json!({}), json!({})),
-            (json!({"key": "b", "value": "{\"a\":{\"password\":\"SESAME\"}}"}), json!({}), json!({})),
-            (json!({"key": "passport_number", "value": "SESAME"}), json!({}), json!({})),
+            (
+                json!({"key": "b_token", "value": "SESAME", "json_value": "SESAME", "shown": "SESAME"}),
+                json!({}),
+                json!({"/object/key": "\"b_token\""}),
+            ),
+            (json!({"namespace": "api", "key": "key", "value": "SESAME"}), json!({}), named("api", "key")),
+            (
+                json!({"namespace": "gift_card", "key": "code", "value": "SESAME"}),
+                json!({}),
+                named("gift_card", "code"),
+            ),
+            (
+                json!({"key": "b", "value": "{\"a\":{\"password\":\"SESAME\"}}"}),
+                json!({}),
+                json!({"/object/key": "\"b\""}),
+            ),
+            (
+                json!({"key": "passport_number", "value": "SESAME"}),
+                json!({}),
+                json!({"/object/key": "\"passport_number\""}),
+            ),
         ] {
             assert_eq!(of(field.clone()), (attributes, left_over), "{field}");
         }

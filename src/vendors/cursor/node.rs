@@ -697,18 +697,24 @@ impl<'a> Node<'a> {
         time.map(Some).ok_or_else(|| self.refuse(Code::TimeInvalid))
     }
 
-    /// The text or number under a key, without reading it: to know what kind of body this is, or what an id stands for.
-    pub fn peek(self, key: &'static str) -> Option<Text<'a>> {
-        let is_scalar = |node: &Node<'_>| {
-            !node.is_nowhere() && matches!(node.slot().kind, Kind::Plain | Kind::Escaped | Kind::Number)
-        };
-        let node = self.value(key).ok().filter(is_scalar)?;
+    /// The text under a key as [`Node::text`] gives it, without reading it.
+    pub fn look(self, key: &'static str) -> Result<Option<Text<'a>>, Reject> {
+        let node = self.value(key)?;
+        if node.is_nowhere() {
+            return Ok(None);
+        }
         let was_marked = node.is_marked();
-        let text = node.read_text().ok().flatten();
+        let text = node.read_text()?;
         if !was_marked {
             node.unmark();
         }
-        text
+        Ok(text)
+    }
+
+    /// The text or number under a key, without reading it: to know what kind of body this is, or what an id stands for.
+    /// What is neither is no text.
+    pub fn peek(self, key: &'static str) -> Option<Text<'a>> {
+        self.look(key).ok().flatten()
     }
 
     /// The text of a scalar: of a string its text, of a number or boolean its JSON text; nothing if it is null.
