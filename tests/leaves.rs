@@ -344,3 +344,89 @@ fn varied(body: &Value, pointer: &str, node: &Value) -> Vec<(&'static str, Value
     }
     varied
 }
+
+/// Whoever applies a part of an entity has to be told of all that it says: no field stands in a PATCH or COMPONENT that
+/// `present` does not name, and nothing is named that is no field. All else names nothing.
+#[test]
+fn present_names_what_is_said_and_nothing_else() {
+    let mut translator = Translator::new();
+    let (mut wrong, mut parts) = (BTreeSet::new(), 0);
+    for Fixture { name, vendor, body } in fixtures() {
+        let (entity, event) = match vendor.name {
+            "spree" => ("/data".to_owned(), "/name"),
+            "bspk" => ("/object".to_owned(), "/event_name"),
+            "composer" => {
+                let context = body["contextObject"].as_object().expect("an object");
+                let key = context.keys().find(|key| !["customData", "shoppingItem"].contains(&key.as_str()));
+                (format!("/contextObject/{}", key.expect("an entity")), "/eventType")
+            }
+            _ => (
+                format!("/data/{}", body["data"].as_object().expect("an object").keys().next().expect("an entity")),
+                "",
+            ),
+        };
+        let whole = body.pointer(&entity).expect("an entity").as_object().expect("an object").clone();
+        let is_kept = |key: &str| ["id", "guid", "orderNumber", "platform_id"].contains(&key) || key.ends_with("_at");
+        let thin: Map<String, Value> =
+            whole.iter().filter(|(key, _)| is_kept(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let mut bodies = vec![whole.clone(), thin.clone()];
+        bodies.extend(whole.iter().map(|(key, value)| {
+            let mut body = thin.clone();
+            body.insert(key.clone(), value.clone());
+            body
+        }));
+        for said in bodies {
+            let body = with(&body, &entity, Value::Object(said));
+            // The events of its family, which share a mapping.
+            let family = |name: &str| name.split('.').next().map(str::to_owned);
+            let said = body.pointer(event).and_then(Value::as_str);
+            let alike = |name: &str| said.is_some_and(|said| family(said) == family(name) || !said.contains('.'));
+            let mut names: Vec<Option<&str>> = vec![None];
+            names.extend(vendor.events.iter().map(|event| event.name).filter(|name| alike(name)).map(Some));
+            for event_type in names {
+                let body = event_type.map_or(body.clone(), |name| with(&body, event, json!(name)));
+                let out = translate(&mut translator, vendor, &body);
+                if out["meta"].is_null() {
+                    continue;
+                }
+                parts += 1;
+                wrong.extend(unsaid(&out).into_iter().map(|what| format!("{name} as {event_type:?}: {what}")));
+            }
+        }
+    }
+    assert!(parts > 1_000, "{parts} records are too few to prove anything");
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+fn unsaid(record: &Value) -> Vec<String> {
+    let meta = &record["meta"];
+    let entity = &record[meta["entity"].as_str().expect("an entity").to_lowercase()];
+    let present: Vec<&str> = meta["present"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    let mut wrong = Vec::new();
+    if matches!(meta["coverage"].as_str(), Some("SNAPSHOT" | "KEY_ONLY")) {
+        wrong.extend(present.iter().map(|path| format!("{} names {path}", meta["coverage"])));
+        return wrong;
+    }
+    for path in &present {
+        let found = path.split('.').try_fold(entity, |at, step| if at.is_null() { Some(at) } else { at.get(step) });
+        if found.is_none() || present.iter().filter(|other| other == &path).count() > 1 {
+            wrong.push(format!("{path} is no field, or named twice"));
+        }
+    }
+    fn walk(value: &Value, path: &str, present: &[&str], wrong: &mut Vec<String>) {
+        match value {
+            _ if path == "id" || present.contains(&path) => {}
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    walk(field, &path, present, wrong);
+                }
+            }
+            Value::Array(items) if items.is_empty() => {}
+            Value::Null => {}
+            _ => wrong.push(format!("{path} is said and not named")),
+        }
+    }
+    walk(entity, "", &present, &mut wrong);
+    wrong
+}

@@ -2,13 +2,13 @@
 
 use super::shared::{Locale, Places, account, address, display_name, flatten, locale, modifiers, party, store};
 use super::{mapped, subject};
-use crate::canonical::{Action, Cart, CartKind, Component, Entity, LineItem, Text, forms};
+use crate::canonical::{Action, Cart, CartKind, Component, Coverage, Entity, LineItem, Text, forms};
 use crate::reject::Reject;
 use crate::vendors::cursor::Node;
 use crate::vendors::{Envelope, Mapped};
 
-/// What a body with nothing but the id says.
-const BARE: &[(&str, &str)] = &[("guid", "id")];
+/// What a body with nothing but the id says; what kind of cart it is, the event says.
+const BARE: &[(&str, &str)] = &[("guid", "id"), ("guid", "kind"), ("guid", "vendor_kind")];
 
 pub fn cart<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
     let cart = subject(envelope, "shoppingCart")?;
@@ -62,7 +62,12 @@ pub fn cart<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, R
         updated_at: None,
         deleted_at: None,
     };
-    mapped(Entity::Cart(Box::new(entity)), cart, BARE, action, component)
+    let is_gone = entity.component_item.is_some();
+    let mut mapped = mapped(Entity::Cart(Box::new(entity)), cart, BARE, action, component)?;
+    if is_gone && mapped.coverage == Coverage::Patch {
+        mapped.present.to_mut().push("component_item");
+    }
+    Ok(mapped)
 }
 
 /// The lines, bundles flattened, and where they stand.

@@ -298,7 +298,7 @@ fn a_body_with_nothing_but_an_id_is_no_snapshot() {
     };
     let bare = r#"{"customData":{},"guid":"G"}"#;
     assert_eq!(cart("DELETED", bare), (Coverage::KeyOnly, vec![], None, false));
-    assert_eq!(cart("UPDATED", bare), (Coverage::Patch, vec!["id"], None, false));
+    assert_eq!(cart("UPDATED", bare), (Coverage::Patch, vec!["id", "kind", "vendor_kind"], None, false));
     assert_eq!(cart("DELETED", r#"{"guid":"G","quantity":null}"#), (Coverage::Snapshot, vec![], None, false));
     assert_eq!(
         says(r#"{"eventType":"ORDER_RELEASED","contextObject":{"order":{"orderNumber":"1","createdDate":0}}}"#),
