@@ -96,9 +96,18 @@ const fn source(kind: EntityKind) -> &'static str {
 pub const fn history(kind: EntityKind) -> &'static [&'static str] {
     match kind {
         EntityKind::Customer => &[include_str!("../avro/history/commerce.customer.v1/1.avsc")],
-        EntityKind::Cart => &[include_str!("../avro/history/commerce.cart.v1/1.avsc")],
-        EntityKind::Order => &[include_str!("../avro/history/commerce.order.v1/1.avsc")],
-        EntityKind::Product => &[include_str!("../avro/history/commerce.product.v1/1.avsc")],
+        EntityKind::Cart => &[
+            include_str!("../avro/history/commerce.cart.v1/1.avsc"),
+            include_str!("../avro/history/commerce.cart.v1/2.avsc"),
+        ],
+        EntityKind::Order => &[
+            include_str!("../avro/history/commerce.order.v1/1.avsc"),
+            include_str!("../avro/history/commerce.order.v1/2.avsc"),
+        ],
+        EntityKind::Product => &[
+            include_str!("../avro/history/commerce.product.v1/1.avsc"),
+            include_str!("../avro/history/commerce.product.v1/2.avsc"),
+        ],
     }
 }
 
