@@ -412,6 +412,75 @@ mod tests {
         });
     }
 
+    /// What is done with a class is done with every field that has its tag, and with no other.
+    #[test]
+    fn what_is_tagged_is_protected() {
+        use crate::canonical::{Personal, PiiClass, Privacy, Treatment};
+        for kind in EntityKind::ALL {
+            let mut definitions_by_name = BTreeMap::new();
+            let schema = parse(json(kind));
+            let mut found = Vec::new();
+            definitions(&schema, &mut found);
+            found.into_iter().for_each(|definition| drop(definitions_by_name.insert(name(definition), definition)));
+            let before = crate::filler::filled(kind, 1);
+            for (class, treatment) in PiiClass::ALL
+                .into_iter()
+                .flat_map(|class| [Treatment::Hash, Treatment::Drop].map(|treatment| (class, treatment)))
+            {
+                let mut after = before.clone();
+                after.entity.protect(&Privacy::new(b"key").with(class, treatment));
+                let [before, after] = [&before, &after].map(|event| serde_json::to_value(event).unwrap());
+                let mut wrong = Vec::new();
+                compare(&schema, &definitions_by_name, class.as_str(), treatment, [&before, &after], &mut wrong);
+                assert!(wrong.is_empty(), "{kind:?} {class:?} {treatment:?}: {wrong:?}");
+            }
+        }
+
+        fn compare(
+            of: &Value,
+            named: &BTreeMap<&str, &Value>,
+            class: &str,
+            treatment: Treatment,
+            [before, after]: [&Value; 2],
+            wrong: &mut Vec<String>,
+        ) {
+            let of = optional_or_itself(of);
+            let of = of.as_str().and_then(|name| named.get(name).copied()).unwrap_or(of);
+            match of["type"].as_str() {
+                Some("array") => {
+                    let items = before.as_array().unwrap().iter().zip(after.as_array().unwrap());
+                    items.for_each(|(b, a)| compare(&of["items"], named, class, treatment, [b, a], wrong));
+                }
+                Some("record") => {
+                    for field in fields(of).filter(|field| name(field) != "extensions") {
+                        let values = [&before[name(field)], &after[name(field)]];
+                        if field.get("koine.pii").is_none_or(|tag| tag != class) {
+                            compare(&field["type"], named, class, treatment, values, wrong);
+                            continue;
+                        }
+                        let is_hash = |value: &Value| value.as_str().is_some_and(|text| text.len() == 64);
+                        let is_done = match (treatment, values) {
+                            (Treatment::Hash, [Value::Object(b), Value::Object(a)]) => {
+                                b.keys().eq(a.keys()) && a.values().all(is_hash)
+                            }
+                            (Treatment::Hash, [_, a]) if optional_or_itself(&field["type"]) == "string" => is_hash(a),
+                            (_, [_, a]) => a.is_null() || a.as_object().is_some_and(serde_json::Map::is_empty),
+                        };
+                        if !is_done {
+                            wrong.push(format!("{}.{}", name(of), name(field)));
+                        }
+                    }
+                }
+                _ if before != after => wrong.push(format!("{of} changed")),
+                _ => {}
+            }
+        }
+
+        fn optional_or_itself(of: &Value) -> &Value {
+            if of.is_array() { optional(of).unwrap() } else { of }
+        }
+    }
+
     /// `BLESS=1 cargo test --lib schemas` writes today's schemas over the newest of the history, so that `git diff` shows
     /// what changed. If that one was released already, make the next one first: `avro/README.md`.
     #[test]
