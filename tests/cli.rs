@@ -89,6 +89,37 @@ fn translate_reads_json_lines_from_standard_input() {
     assert!(places.is_sorted(), "{first}");
 }
 
+/// What the vendor's page does not know is told of beside the event, by its place and without its value.
+#[test]
+fn translate_tells_of_drift() {
+    let new = BSPK_CART.replacen("\"id\":7", "\"id\":7,\"mood\":\"SESAME\"", 1);
+    let lines = lines(&koine(&["translate"], &format!("{new}\n{BSPK_CART}\n")));
+    assert_eq!(lines[0]["drift"].to_string(), r#"[{"kind":"new_path","path":"/object/mood"}]"#);
+    assert_eq!(lines[0]["event"]["extensions"]["/object/mood"], "\"SESAME\"");
+    assert_eq!(lines[1].get("drift"), None);
+}
+
+/// By name alone, or hashed: neither the run nor its check may start without a key.
+#[test]
+fn privacy_is_checked_and_shown() {
+    let folder = Folder::new("privacy");
+    let base = "kafka: {bootstrap_servers: b:9092}\nregistry: {url: http://r}\n";
+    let check =
+        |more: &str| koine(&["run", "--check", "--config", &folder.file("k.yaml", &format!("{base}{more}"))], "");
+    let refused = check("privacy: {contact: hash}\n");
+    assert_eq!(code(&refused), 2);
+    assert!(
+        text(&refused.stderr).contains("privacy.contact (line 3): is hash, and there is no privacy.key"),
+        "{refused:?}"
+    );
+    let taken = check("privacy: {birth: hash, key: SESAME, undocumented: drop}\n");
+    assert_eq!(code(&taken), 0, "{}", text(&taken.stderr));
+    assert!(text(&taken.stderr).contains("privacy.birth: texts are hashed, and what is no text is dropped"));
+    let shown = text(&taken.stdout);
+    assert!(shown.contains("government_id: drop") && shown.contains("undocumented: drop"), "{shown}");
+    assert!(!shown.contains("SESAME"), "{shown}");
+}
+
 #[test]
 fn translate_tells_a_document_from_json_lines() {
     let folder = Folder::new("documents");
