@@ -238,6 +238,8 @@ fn line_item(line: Node<'_>) -> Result<LineItem<'_>, Reject> {
         weight_unit,
         digital_links: Vec::new(),
         attributes: shared::custom_attributes(line)?,
+        created_at: None,
+        updated_at: None,
     })
 }
 
