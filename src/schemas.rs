@@ -387,6 +387,7 @@ mod tests {
             "first_name",
             "last_name",
             "full_name",
+            "card_holder_name",
             "alternate_first_name",
             "alternate_last_name",
             "line1",
@@ -406,7 +407,7 @@ mod tests {
                     "tax_exemption_id" => Some("business_id"),
                     "client_ip" => Some("network"),
                     "note" | "public_note" => Some("free_text"),
-                    "card_brand" | "card_last4" => Some("payment"),
+                    "card_brand" | "card_last4" | "card_exp_month" | "card_exp_year" => Some("payment"),
                     "extensions" | "attributes" => Some("undocumented"),
                     _ => class,
                 };

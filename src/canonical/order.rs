@@ -231,6 +231,9 @@ pub struct Payment<'a> {
     pub source_id: Option<Text<'a>>,
     pub card_brand: Option<Text<'a>>,
     pub card_last4: Option<Text<'a>>,
+    pub card_exp_month: Option<i64>,
+    pub card_exp_year: Option<i64>,
+    pub card_holder_name: Option<Text<'a>>,
     /// The provider's id of the movement.
     pub transaction_id: Option<Text<'a>>,
     pub transactions: Vec<Transaction<'a>>,

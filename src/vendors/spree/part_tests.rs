@@ -41,16 +41,10 @@ pub(super) const PARTS: &[(&str, &[&str])] = &[
         "/data/variant/updated_at",
     ]),
     (sample!("payment.paid"), &[
-        "/data/source/month",
-        "/data/source/year",
-        "/data/source/name",
         "/data/source/default",
         "/data/payment_method/session_required",
     ]),
     (CARD, &[
-        "/data/source/month",
-        "/data/source/year",
-        "/data/source/name",
         "/data/source/default",
         "/data/payment_method/session_required",
     ]),

@@ -701,10 +701,7 @@ fn what_is_read_is_used() {
 #[test]
 fn what_is_left_over_is_known() {
     let order: &[&str] = &[
-        // Of the card, its brand and last digits.
-        "/data/payments/0/source/month",
-        "/data/payments/0/source/year",
-        "/data/payments/0/source/name",
+        // Of the wallet, and of how the shop is set up.
         "/data/payments/0/source/default",
         "/data/payments/0/payment_method/session_required",
         "/data/bill_address/quick_checkout",
@@ -717,9 +714,6 @@ fn what_is_left_over_is_known() {
         "/data/items/0/option_values/0/position",
         // Quotes.
         "/data/fulfillments/0/delivery_rates",
-        "/data/payments/0/source/month",
-        "/data/payments/0/source/year",
-        "/data/payments/0/source/name",
         "/data/payments/0/source/default",
         "/data/payments/0/payment_method/session_required",
         "/data/billing_address/quick_checkout",
