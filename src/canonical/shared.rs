@@ -136,8 +136,8 @@ pub struct ChosenOption<'a> {
     pub value: Option<Text<'a>>,
     /// The same for people, such as `Medium`.
     pub label: Option<Text<'a>>,
-    pub id: Option<Text<'a>>,
     pub option_id: Option<Text<'a>>,
+    pub value_id: Option<Text<'a>>,
     /// The option for people, such as `Size`.
     pub name_label: Option<Text<'a>>,
 }

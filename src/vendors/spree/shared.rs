@@ -150,8 +150,8 @@ pub(super) fn option<'a>(value: Node<'a>) -> Result<ChosenOption<'a>, Reject> {
         name: value.text("option_type_name")?,
         value: value.text("name")?,
         label: value.text(["presentation", "label"])?,
-        id: value.id("id")?,
         option_id: value.id("option_type_id")?,
+        value_id: value.id("id")?,
         name_label: value.text(["option_type_presentation", "option_type_label"])?,
     })
 }
