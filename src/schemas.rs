@@ -95,7 +95,10 @@ const fn source(kind: EntityKind) -> &'static str {
 /// Every version of a topic's schema that was ever released, the oldest first.
 pub const fn history(kind: EntityKind) -> &'static [&'static str] {
     match kind {
-        EntityKind::Customer => &[include_str!("../avro/history/commerce.customer.v1/1.avsc")],
+        EntityKind::Customer => &[
+            include_str!("../avro/history/commerce.customer.v1/1.avsc"),
+            include_str!("../avro/history/commerce.customer.v1/2.avsc"),
+        ],
         EntityKind::Cart => &[
             include_str!("../avro/history/commerce.cart.v1/1.avsc"),
             include_str!("../avro/history/commerce.cart.v1/2.avsc"),
@@ -384,6 +387,7 @@ mod tests {
             "first_name",
             "last_name",
             "full_name",
+            "card_holder_name",
             "alternate_first_name",
             "alternate_last_name",
             "line1",
@@ -403,7 +407,7 @@ mod tests {
                     "tax_exemption_id" => Some("business_id"),
                     "client_ip" => Some("network"),
                     "note" | "public_note" => Some("free_text"),
-                    "card_brand" | "card_last4" => Some("payment"),
+                    "card_brand" | "card_last4" | "card_exp_month" | "card_exp_year" => Some("payment"),
                     "extensions" | "attributes" => Some("undocumented"),
                     _ => class,
                 };

@@ -93,6 +93,7 @@ pub struct Consent<'a> {
     /// None: for everything.
     pub purpose: Option<ConsentPurpose>,
     pub verified_at: Option<Micros>,
+    pub created_at: Option<Micros>,
 }
 
 /// The member of staff who looks after a customer.
@@ -132,5 +133,9 @@ pub struct PaymentSetup<'a> {
     pub status: Option<Text<'a>>,
     pub external_id: Option<Text<'a>>,
     pub method_id: Option<Text<'a>>,
+    pub method_name: Option<Text<'a>>,
+    pub provider: Option<Text<'a>>,
     pub source_type: Option<Text<'a>>,
+    pub source_id: Option<Text<'a>>,
+    pub created_at: Option<Micros>,
 }

@@ -181,6 +181,7 @@ pub struct Shipment<'a> {
     pub r#type: Option<Text<'a>>,
     pub status: Option<FulfillmentStatus>,
     pub vendor_status: Option<Text<'a>>,
+    pub method_id: Option<Text<'a>>,
     pub method: Option<Text<'a>>,
     pub method_code: Option<Text<'a>>,
     pub carrier_code: Option<Text<'a>>,
@@ -192,8 +193,13 @@ pub struct Shipment<'a> {
     pub tax_total: Option<Decimal>,
     pub total: Option<Decimal>,
     pub stock_location_id: Option<Text<'a>>,
+    pub stock_location_name: Option<Text<'a>>,
+    /// Where it is sent from.
+    pub origin_address: Option<Address<'a>>,
     pub line_items: Vec<ShipmentItem<'a>>,
     pub shipped_at: Option<Micros>,
+    pub created_at: Option<Micros>,
+    pub updated_at: Option<Micros>,
 }
 
 /// How many of one line are in a shipment.
@@ -225,6 +231,9 @@ pub struct Payment<'a> {
     pub source_id: Option<Text<'a>>,
     pub card_brand: Option<Text<'a>>,
     pub card_last4: Option<Text<'a>>,
+    pub card_exp_month: Option<i64>,
+    pub card_exp_year: Option<i64>,
+    pub card_holder_name: Option<Text<'a>>,
     /// The provider's id of the movement.
     pub transaction_id: Option<Text<'a>>,
     pub transactions: Vec<Transaction<'a>>,
@@ -262,6 +271,7 @@ pub struct PaymentSession<'a> {
     pub provider: Option<Text<'a>>,
     pub payment_id: Option<Text<'a>>,
     pub expires_at: Option<Micros>,
+    pub created_at: Option<Micros>,
 }
 
 /// Money given back.
@@ -305,4 +315,6 @@ pub struct ReturnItem<'a> {
     pub tax_included_total: Option<Decimal>,
     pub tax_additional_total: Option<Decimal>,
     pub exchange_variant_id: Option<Text<'a>>,
+    pub reimbursement_id: Option<Text<'a>>,
+    pub created_at: Option<Micros>,
 }

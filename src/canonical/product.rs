@@ -50,8 +50,11 @@ pub struct Product<'a> {
     pub variants: Vec<Variant<'a>>,
     pub default_variant_id: Option<Text<'a>>,
     pub variant_count: Option<i64>,
+    /// Of the default variant.
+    pub prices: Vec<Price<'a>>,
     pub options: Vec<ProductOption<'a>>,
     pub images: Vec<Image<'a>>,
+    pub image_url: Option<Text<'a>>,
     /// May be negative: sold, and not there.
     pub inventory_quantity: Option<i64>,
     pub inventory_tracking: Option<InventoryTracking>,
@@ -95,10 +98,13 @@ pub struct ProductOption<'a> {
 pub struct Image<'a> {
     pub id: Option<Text<'a>>,
     pub url: Option<Text<'a>>,
+    /// The same in other sizes, by the vendor's name of the size.
+    pub renditions: Attributes<'a>,
     /// What to say to those who cannot see it.
     pub alt: Option<Text<'a>>,
     pub position: Option<i64>,
     pub kind: Option<Text<'a>>,
+    pub created_at: Option<Micros>,
 }
 
 /// A product in one choice of its options.
@@ -111,6 +117,8 @@ pub struct Variant<'a> {
     pub name: Option<Text<'a>>,
     pub is_master: Option<bool>,
     pub options: Vec<ChosenOption<'a>>,
+    /// The choice as one text for people.
+    pub options_text: Option<Text<'a>>,
     pub prices: Vec<Price<'a>>,
     /// What it costs the merchant.
     pub cost: Option<Decimal>,
@@ -156,6 +164,7 @@ pub struct StockLevel<'a> {
     pub location_id: Option<Text<'a>>,
     pub quantity: Option<i64>,
     pub backorderable: Option<bool>,
+    pub created_at: Option<Micros>,
 }
 
 /// A change of a stock level.
@@ -169,4 +178,5 @@ pub struct StockMovement<'a> {
     pub reason: Option<Text<'a>>,
     pub originator_type: Option<Text<'a>>,
     pub originator_id: Option<Text<'a>>,
+    pub created_at: Option<Micros>,
 }

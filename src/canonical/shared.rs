@@ -1,6 +1,6 @@
 //! What carts, orders and customers have in common: people, places and lines.
 
-use super::{Attributes, Decimal, Text, words};
+use super::{Attributes, Decimal, Micros, Text, words};
 
 words! {
     /// What a customer is.
@@ -122,6 +122,8 @@ pub struct LineItem<'a> {
     pub weight_unit: Option<Text<'a>>,
     pub digital_links: Vec<DigitalLink<'a>>,
     pub attributes: Attributes<'a>,
+    pub created_at: Option<Micros>,
+    pub updated_at: Option<Micros>,
 }
 
 /// What was chosen for one option: of a line, or of a variant.
@@ -134,6 +136,10 @@ pub struct ChosenOption<'a> {
     pub value: Option<Text<'a>>,
     /// The same for people, such as `Medium`.
     pub label: Option<Text<'a>>,
+    pub option_id: Option<Text<'a>>,
+    pub value_id: Option<Text<'a>>,
+    /// The option for people, such as `Size`.
+    pub name_label: Option<Text<'a>>,
 }
 
 /// A download that belongs to a line.
@@ -142,8 +148,11 @@ pub struct ChosenOption<'a> {
 pub struct DigitalLink<'a> {
     pub id: Option<Text<'a>>,
     pub filename: Option<Text<'a>>,
+    pub content_type: Option<Text<'a>>,
     pub access_counter: Option<i64>,
     pub expired: Option<bool>,
+    pub access_limit_exceeded: Option<bool>,
+    pub created_at: Option<Micros>,
 }
 
 /// One tax of a line or of an order.

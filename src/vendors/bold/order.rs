@@ -238,6 +238,8 @@ fn line_item(line: Node<'_>) -> Result<LineItem<'_>, Reject> {
         weight_unit,
         digital_links: Vec::new(),
         attributes: shared::custom_attributes(line)?,
+        created_at: None,
+        updated_at: None,
     })
 }
 
@@ -272,6 +274,9 @@ fn payment(payment: Node<'_>) -> Result<Payment<'_>, Reject> {
         source_id: None,
         card_brand: None,
         card_last4: None,
+        card_exp_month: None,
+        card_exp_year: None,
+        card_holder_name: None,
         transaction_id: None,
         transactions: payment.list("transactions", transaction)?,
         processed_at: None,

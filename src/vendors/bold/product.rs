@@ -35,8 +35,10 @@ pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
         variants: body.list("variants", |it| variant(it, &names))?,
         default_variant_id: None,
         variant_count: None,
+        prices: Vec::new(),
         options,
         images: body.list("images", image)?,
+        image_url: None,
         inventory_quantity: body.long("inventory_quantity")?,
         inventory_tracking,
         vendor_inventory_tracking,
@@ -127,9 +129,11 @@ fn image(image: Node<'_>) -> Result<Image<'_>, Reject> {
     Ok(Image {
         id: image.id("platform_id")?,
         url: image.id("src")?,
+        renditions: Attributes::default(),
         alt: image.text("name")?,
         position: image.long("position")?,
         kind: None,
+        created_at: None,
     })
 }
 
@@ -144,6 +148,7 @@ fn variant<'a>(variant: Node<'a>, names: &OptionNames<'a>) -> Result<Variant<'a>
         name: variant.text("name")?,
         is_master: None,
         options: variant.list("option_values", |value| chosen_option(value, names))?,
+        options_text: None,
         prices: price(variant)?.into_iter().collect(),
         cost: variant.money("cost")?,
         stock_levels: Vec::new(),
@@ -187,7 +192,7 @@ fn chosen_option<'a>(value: Node<'a>, names: &OptionNames<'a>) -> Result<ChosenO
         value.spend(name.len())?;
         value.id("platform_option_id")?;
     }
-    Ok(ChosenOption { name, value: value.text("name")?, label: None })
+    Ok(ChosenOption { name, value: value.text("name")?, ..ChosenOption::default() })
 }
 
 /// In the shop's own currency, which no webhook names.
@@ -208,7 +213,7 @@ fn price(variant: Node<'_>) -> Result<Option<Price<'_>>, Reject> {
 
 fn variant_image(variant: Node<'_>) -> Result<Option<Image<'_>>, Reject> {
     let url = variant.id("image_url")?;
-    Ok(url.map(|url| Image { id: None, url: Some(url), alt: None, position: None, kind: None }))
+    Ok(url.map(|url| Image { url: Some(url), ..Image::default() }))
 }
 
 #[cfg(test)]
@@ -248,10 +253,10 @@ mod tests {
             "variants": [{"platform_id": "1", "option_values": values}],
             "options": [{"platform_id": "O1", "name": "Size", "position": 1}, {"platform_id": "O1", "name": "Again"}],
         }));
-        assert_eq!(
-            out["product"]["variants"][0]["options"],
-            json!([{"name": "Size", "value": "Small", "label": null}, {"name": null, "value": "Red", "label": null}])
-        );
+        let options = &out["product"]["variants"][0]["options"];
+        let told = |nth: usize| [&options[nth]["name"], &options[nth]["value"], &options[nth]["label"]];
+        assert_eq!(told(0), [&json!("Size"), &json!("Small"), &json!(null)]);
+        assert_eq!(told(1), [&json!(null), &json!("Red"), &json!(null)]);
         let left_over = json!({"/data/product/variants/0/option_values/1/platform_option_id": "\"O2\""});
         assert_eq!(out["extensions"], left_over);
     }

@@ -27,6 +27,7 @@ pub(super) fn map<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<
         currency: None,
         locale: None,
         store: None,
+        market_id: None,
         line_items: object.list("line_items", line_item)?,
         component_item: None,
         item_count: None,
@@ -35,8 +36,14 @@ pub(super) fn map<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<
         discount_total: None,
         shipping_total: None,
         tax_total: None,
+        tax_included_total: None,
+        tax_additional_total: None,
+        tax_inclusive: None,
         adjustment_total: None,
         total: None,
+        amount_due: None,
+        gift_card_total: None,
+        store_credit_total: None,
         discounts: Vec::new(),
         requires_shipping: None,
         billing_address: None,
@@ -123,6 +130,8 @@ fn line_item(line: Node<'_>) -> Result<LineItem<'_>, Reject> {
         weight_unit: None,
         digital_links: Vec::new(),
         attributes: Attributes::default(),
+        created_at: None,
+        updated_at: None,
     })
 }
 

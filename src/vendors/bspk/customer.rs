@@ -184,17 +184,12 @@ fn consents<'a>(shopper: Node<'a>, contact: Node<'a>, opted_out: bool) -> Result
     let mut consents = Vec::new();
     for (key, channel) in CHANNELS {
         if let granted @ Some(_) = flag(contact, key, opted_out)? {
-            consents.push(Consent {
-                channel: Some(Text::Borrowed(channel)),
-                granted,
-                purpose: None,
-                verified_at: None,
-            });
+            consents.push(Consent { channel: Some(Text::Borrowed(channel)), granted, ..Consent::default() });
         }
     }
     if let granted @ Some(_) = flag(shopper, "notify_of_new_collection", opted_out)? {
         let purpose = Some(ConsentPurpose::NewCollection);
-        consents.push(Consent { channel: None, granted, purpose, verified_at: None });
+        consents.push(Consent { granted, purpose, ..Consent::default() });
     }
     Ok(consents)
 }
@@ -261,9 +256,9 @@ mod tests {
         assert_eq!(
             out["customer"]["consents"],
             json!([
-                {"channel": "email", "granted": false, "purpose": null, "verified_at": null},
-                {"channel": "line", "granted": false, "purpose": null, "verified_at": null},
-                {"channel": null, "granted": false, "purpose": "NEW_COLLECTION", "verified_at": null},
+                {"channel": "email", "granted": false, "purpose": null, "verified_at": null, "created_at": null},
+                {"channel": "line", "granted": false, "purpose": null, "verified_at": null, "created_at": null},
+                {"channel": null, "granted": false, "purpose": "NEW_COLLECTION", "verified_at": null, "created_at": null},
             ])
         );
         assert_eq!(out["customer"]["opted_out"], true);

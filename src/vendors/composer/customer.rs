@@ -81,7 +81,7 @@ fn gender(word: &str) -> Option<Gender> {
 }
 
 fn by_email<'a>(granted: bool) -> Consent<'a> {
-    Consent { channel: Some(Text::Borrowed("email")), granted: Some(granted), purpose: None, verified_at: None }
+    Consent { channel: Some(Text::Borrowed("email")), granted: Some(granted), ..Consent::default() }
 }
 
 /// The documented attributes that are no shop's own. Those of them without a field are sensitive (fax and business

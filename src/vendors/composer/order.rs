@@ -146,6 +146,8 @@ fn line_item<'a>(
         weight_unit: None,
         digital_links: Vec::new(),
         attributes: modifiers(line, None)?,
+        created_at: None,
+        updated_at: None,
     })
 }
 
@@ -173,6 +175,7 @@ fn shipment<'a>(shipment: Node<'a>, places: &Places<'a>) -> Result<Shipment<'a>,
         r#type: shipment.text("shipmentType")?,
         status,
         vendor_status,
+        method_id: None,
         method: None,
         method_code: None,
         carrier_code: None,
@@ -185,8 +188,12 @@ fn shipment<'a>(shipment: Node<'a>, places: &Places<'a>) -> Result<Shipment<'a>,
         tax_total: shipment.money("itemTax")?,
         total: shipment.money("total")?,
         stock_location_id: None,
+        stock_location_name: None,
+        origin_address: None,
         line_items,
         shipped_at: None,
+        created_at: None,
+        updated_at: None,
     })
 }
 
@@ -224,6 +231,9 @@ fn payment<'a>(payment: Node<'a>, billing: &[Node<'a>; 2]) -> Result<Payment<'a>
         source_id: None,
         card_brand: None,
         card_last4: None,
+        card_exp_month: None,
+        card_exp_year: None,
+        card_holder_name: None,
         transaction_id: None,
         transactions: Vec::new(),
         processed_at: payment.millis("transactionDate")?,

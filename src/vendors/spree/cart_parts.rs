@@ -69,5 +69,7 @@ fn wished_line<'a>(item: Node<'a>) -> Result<LineItem<'a>, Reject> {
         weight_unit: None,
         digital_links: Vec::new(),
         attributes: Attributes::default(),
+        created_at: item.time("created_at")?,
+        updated_at: item.time("updated_at")?,
     })
 }

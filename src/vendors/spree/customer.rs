@@ -78,8 +78,7 @@ fn consents<'a>(customer: Node<'a>) -> Result<Vec<Consent<'a>>, Reject> {
     let by_email = customer.boolean("accepts_email_marketing")?.map(|granted| Consent {
         channel: Some("email".into()),
         granted: Some(granted),
-        purpose: None,
-        verified_at: None,
+        ..Consent::default()
     });
     Ok(by_email.into_iter().collect())
 }

@@ -4,7 +4,7 @@
 use super::shared::{address, coverage, currency_or, discount, id_or_of, in_currency_of, line_item};
 use super::{Envelope, Mapped, cart};
 use crate::canonical::{
-    Action, Attributes, Coverage, Entity, FulfillmentStatus, Order, OrderPaymentStatus, OrderStatus, Payment,
+    Action, Address, Attributes, Coverage, Entity, FulfillmentStatus, Order, OrderPaymentStatus, OrderStatus, Payment,
     PaymentStatus, Shipment, ShipmentItem, Text, forms,
 };
 use crate::reject::Reject;
@@ -168,12 +168,14 @@ pub(super) fn shipment<'a>(shipment: Node<'a>, of_order: Option<&Text<'a>>) -> R
     in_currency_of(shipment, of_order)?;
     let (status, vendor_status) = shipment.word(["state", "status"], shipment_state, FulfillmentStatus::Unknown)?;
     let method = shipment.child(["shipping_method", "delivery_method"])?;
+    let location = shipment.child("stock_location")?;
     Ok(Shipment {
         id: shipment.id("id")?,
         number: shipment.text("number")?,
         r#type: shipment.text("fulfillment_type")?,
         status,
         vendor_status,
+        method_id: method.id("id")?,
         method: method.text("name")?,
         method_code: method.text("code")?,
         carrier_code: None,
@@ -184,10 +186,20 @@ pub(super) fn shipment<'a>(shipment: Node<'a>, of_order: Option<&Text<'a>>) -> R
         discount_total: None,
         tax_total: None,
         total: None,
-        stock_location_id: shipment.child("stock_location")?.id("id")?,
+        stock_location_id: location.id("id")?,
+        stock_location_name: location.text("name")?,
+        origin_address: origin(location)?,
         line_items: shipment.list("items", shipment_item)?,
         shipped_at: shipment.time(["shipped_at", "fulfilled_at"])?,
+        created_at: shipment.time("created_at")?,
+        updated_at: shipment.time("updated_at")?,
     })
+}
+
+/// Where a stock location is, if it says so. Its id and its name are the shipment's.
+fn origin<'a>(location: Node<'a>) -> Result<Option<Address<'a>>, Reject> {
+    let origin = Address { id: None, ..address(location)? };
+    Ok(Some(origin).filter(|origin| *origin != Address::default()))
 }
 
 fn shipment_item<'a>(item: Node<'a>) -> Result<ShipmentItem<'a>, Reject> {
@@ -215,6 +227,9 @@ pub(super) fn payment<'a>(payment: Node<'a>, of_order: Option<&Text<'a>>) -> Res
         source_id: id_or_of(payment, "source_id", source)?,
         card_brand: source.text(["cc_type", "brand"])?,
         card_last4: source.text(["last_digits", "last4"])?,
+        card_exp_month: source.long("month")?,
+        card_exp_year: source.long("year")?,
+        card_holder_name: source.text("name")?,
         transaction_id: payment.id("response_code")?,
         transactions: Vec::new(),
         processed_at: None,
