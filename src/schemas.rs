@@ -95,7 +95,10 @@ const fn source(kind: EntityKind) -> &'static str {
 /// Every version of a topic's schema that was ever released, the oldest first.
 pub const fn history(kind: EntityKind) -> &'static [&'static str] {
     match kind {
-        EntityKind::Customer => &[include_str!("../avro/history/commerce.customer.v1/1.avsc")],
+        EntityKind::Customer => &[
+            include_str!("../avro/history/commerce.customer.v1/1.avsc"),
+            include_str!("../avro/history/commerce.customer.v1/2.avsc"),
+        ],
         EntityKind::Cart => &[
             include_str!("../avro/history/commerce.cart.v1/1.avsc"),
             include_str!("../avro/history/commerce.cart.v1/2.avsc"),

@@ -107,6 +107,7 @@ words! {
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Order<'a> {
     pub id: Option<Text<'a>>,
+    pub external_id: Option<Text<'a>>,
     pub number: Option<Text<'a>>,
     /// The number as customers see it, with its `#`.
     pub display_number: Option<Text<'a>>,
@@ -146,6 +147,7 @@ pub struct Order<'a> {
     pub shipping_tax: Option<Decimal>,
     /// Positive.
     pub discount_total: Option<Decimal>,
+    pub has_subtotal_discount: Option<bool>,
     pub adjustment_total: Option<Decimal>,
     pub tax_total: Option<Decimal>,
     pub tax_included_total: Option<Decimal>,
@@ -189,8 +191,13 @@ pub struct Shipment<'a> {
     pub cost: Option<Decimal>,
     pub item_total: Option<Decimal>,
     pub discount_total: Option<Decimal>,
+    pub pre_tax_total: Option<Decimal>,
     pub tax_total: Option<Decimal>,
+    pub shipping_tax: Option<Decimal>,
+    pub tax_inclusive: Option<bool>,
+    pub tax_document_id: Option<Text<'a>>,
     pub total: Option<Decimal>,
+    pub taxes: Vec<Tax<'a>>,
     pub stock_location_id: Option<Text<'a>>,
     pub line_items: Vec<ShipmentItem<'a>>,
     pub shipped_at: Option<Micros>,
@@ -223,8 +230,10 @@ pub struct Payment<'a> {
     pub provider: Option<Text<'a>>,
     pub source_type: Option<Text<'a>>,
     pub source_id: Option<Text<'a>>,
+    pub source_name: Option<Text<'a>>,
     pub card_brand: Option<Text<'a>>,
     pub card_last4: Option<Text<'a>>,
+    pub description: Option<Text<'a>>,
     /// The provider's id of the movement.
     pub transaction_id: Option<Text<'a>>,
     pub transactions: Vec<Transaction<'a>>,

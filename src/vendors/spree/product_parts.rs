@@ -4,8 +4,8 @@
 use super::shared::{option, part};
 use super::{Envelope, Mapped};
 use crate::canonical::{
-    Action, Entity, Image, InventoryTracking, Price, PriceKind, Product, StockLevel, StockMovement, Text, Variant,
-    forms,
+    Action, Attributes, Entity, Image, InventoryTracking, Price, PriceKind, Product, StockLevel, StockMovement, Text,
+    Variant, forms,
 };
 use crate::reject::Reject;
 use crate::vendors::cursor::Node;
@@ -21,6 +21,7 @@ pub(super) fn variant<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Map
         sku: data.id("sku")?,
         barcode: None,
         name: None,
+        localized_names: Attributes::default(),
         is_master: data.boolean("is_master")?,
         options: data.list("option_values", option)?,
         prices: prices.into_iter().flatten().collect(),
@@ -33,6 +34,7 @@ pub(super) fn variant<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Map
             false => InventoryTracking::None,
         }),
         vendor_inventory_tracking: None,
+        inventory_tracking_service: None,
         in_stock: data.boolean("in_stock")?,
         purchasable: data.boolean("purchasable")?,
         backorderable: data.boolean("backorderable")?,
@@ -42,6 +44,7 @@ pub(super) fn variant<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Map
         weight: data.decimal("weight")?,
         // Its unit is the store's and in no payload.
         weight_unit: None,
+        grams: None,
         width: data.decimal("width")?,
         height: data.decimal("height")?,
         depth: data.decimal("depth")?,

@@ -33,7 +33,7 @@ pub(super) fn part<'a>(
         action,
         coverage: Coverage::Component,
         present: Cow::Borrowed(present),
-        component: Some(Component { kind: Text::Borrowed(kind), id: Some(data.require_id("id")?) }),
+        component: Some(Component { kind: Text::Borrowed(kind), id: Some(data.require_id("id")?), name: None }),
         // The part's own: the entity may have changed after it.
         clock: data.time("updated_at")?,
         is_identified_by_body: false,
@@ -106,6 +106,7 @@ pub(super) fn line_item<'a>(item: Node<'a>, of_order: Option<&Text<'a>>) -> Resu
     Ok(LineItem {
         id: item.id("id")?,
         parent_id: None,
+        cart_line_item_id: None,
         product_id: None,
         variant_id: item.id("variant_id")?,
         sku: None,
@@ -125,6 +126,7 @@ pub(super) fn line_item<'a>(item: Node<'a>, of_order: Option<&Text<'a>>) -> Resu
         unit_discount: None,
         discount_total: item.negative_discount(["promo_total", "discount_total"])?,
         discounted_subtotal: item.money("discounted_amount")?,
+        savings: None,
         pre_tax_total: item.money("pre_tax_amount")?,
         tax_total: None,
         tax_included_total: item.money("included_tax_total")?,
@@ -137,6 +139,10 @@ pub(super) fn line_item<'a>(item: Node<'a>, of_order: Option<&Text<'a>>) -> Resu
         taxable: None,
         weight: None,
         weight_unit: None,
+        grams: None,
+        inventory_allocated: None,
+        available_at: None,
+        available_until: None,
         digital_links: item.list("digital_links", digital_link)?,
         attributes: Attributes::default(),
     })
@@ -148,6 +154,8 @@ pub(super) fn option<'a>(value: Node<'a>) -> Result<ChosenOption<'a>, Reject> {
         name: value.text("option_type_name")?,
         value: value.text("name")?,
         label: value.text(["presentation", "label"])?,
+        option_id: None,
+        value_id: None,
     })
 }
 
