@@ -16,6 +16,7 @@ words! {
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Cart<'a> {
     pub id: Option<Text<'a>>,
+    pub external_id: Option<Text<'a>>,
     pub number: Option<Text<'a>>,
     pub kind: Option<CartKind>,
     pub vendor_kind: Option<Text<'a>>,
@@ -25,6 +26,7 @@ pub struct Cart<'a> {
     pub checkout_id: Option<Text<'a>>,
     /// The order that this cart becomes.
     pub order_id: Option<Text<'a>>,
+    pub channel: Option<Text<'a>>,
     pub customer: Option<Party<'a>>,
     pub account: Option<Account<'a>>,
     pub email: Option<Text<'a>>,
@@ -57,6 +59,7 @@ pub struct Cart<'a> {
     pub is_default: Option<bool>,
     pub is_private: Option<bool>,
     pub attributes: Attributes<'a>,
+    pub session_started_at: Option<Micros>,
     pub created_at: Option<Micros>,
     pub updated_at: Option<Micros>,
     pub deleted_at: Option<Micros>,

@@ -107,6 +107,7 @@ words! {
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Order<'a> {
     pub id: Option<Text<'a>>,
+    pub external_id: Option<Text<'a>>,
     pub number: Option<Text<'a>>,
     /// The number as customers see it, with its `#`.
     pub display_number: Option<Text<'a>>,
@@ -146,6 +147,7 @@ pub struct Order<'a> {
     pub shipping_tax: Option<Decimal>,
     /// Positive.
     pub discount_total: Option<Decimal>,
+    pub has_subtotal_discount: Option<bool>,
     pub adjustment_total: Option<Decimal>,
     pub tax_total: Option<Decimal>,
     pub tax_included_total: Option<Decimal>,
@@ -190,8 +192,13 @@ pub struct Shipment<'a> {
     pub cost: Option<Decimal>,
     pub item_total: Option<Decimal>,
     pub discount_total: Option<Decimal>,
+    pub pre_tax_total: Option<Decimal>,
     pub tax_total: Option<Decimal>,
+    pub shipping_tax: Option<Decimal>,
+    pub tax_inclusive: Option<bool>,
+    pub tax_document_id: Option<Text<'a>>,
     pub total: Option<Decimal>,
+    pub taxes: Vec<Tax<'a>>,
     pub stock_location_id: Option<Text<'a>>,
     pub stock_location_name: Option<Text<'a>>,
     /// Where it is sent from.
@@ -229,11 +236,13 @@ pub struct Payment<'a> {
     pub provider: Option<Text<'a>>,
     pub source_type: Option<Text<'a>>,
     pub source_id: Option<Text<'a>>,
+    pub source_name: Option<Text<'a>>,
     pub card_brand: Option<Text<'a>>,
     pub card_last4: Option<Text<'a>>,
     pub card_exp_month: Option<i64>,
     pub card_exp_year: Option<i64>,
     pub card_holder_name: Option<Text<'a>>,
+    pub description: Option<Text<'a>>,
     /// The provider's id of the movement.
     pub transaction_id: Option<Text<'a>>,
     pub transactions: Vec<Transaction<'a>>,

@@ -4,8 +4,8 @@
 //! nor JSON, nor Avro, nor Kafka.
 
 use super::{
-    Address, Attributes, Cart, Customer, Entity, LineItem, Order, Party, Payment, PaymentSession, PaymentSetup,
-    Product, SalesAssociate, Shipment, Text,
+    Address, Attributes, Cart, Component, Customer, Entity, LineItem, Order, Party, Payment, PaymentSession,
+    PaymentSetup, Product, SalesAssociate, Shipment, Text,
 };
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -184,12 +184,20 @@ impl Personal for Entity<'_> {
     }
 }
 
+/// Its name is a key that nobody documents.
+impl Personal for Component<'_> {
+    fn protect(&mut self, privacy: &Privacy) {
+        privacy.text(PiiClass::Undocumented, &mut self.name);
+    }
+}
+
 impl Personal for Customer<'_> {
     fn protect(&mut self, privacy: &Privacy) {
         let contact = [
             &mut self.external_id,
             &mut self.phone,
             &mut self.other_phone,
+            &mut self.fax,
             &mut self.title,
             &mut self.first_name,
             &mut self.last_name,
@@ -199,6 +207,8 @@ impl Personal for Customer<'_> {
         ];
         contact.into_iter().for_each(|field| privacy.text(PiiClass::Contact, field));
         privacy.email(&mut self.email);
+        privacy.text(PiiClass::BusinessId, &mut self.business_number);
+        privacy.text(PiiClass::BusinessId, &mut self.tax_exemption_id);
         privacy.value(PiiClass::Birth, &mut self.birth_date);
         privacy.value(PiiClass::Birth, &mut self.gender);
         privacy.text(PiiClass::Birth, &mut self.vendor_gender);
@@ -302,7 +312,13 @@ impl Personal for Shipment<'_> {
 
 impl Personal for Payment<'_> {
     fn protect(&mut self, privacy: &Privacy) {
-        let payment = [&mut self.source_id, &mut self.card_brand, &mut self.card_last4];
+        let payment = [
+            &mut self.source_id,
+            &mut self.source_name,
+            &mut self.card_brand,
+            &mut self.card_last4,
+            &mut self.description,
+        ];
         payment.into_iter().for_each(|field| privacy.text(PiiClass::Payment, field));
         privacy.value(PiiClass::Payment, &mut self.card_exp_month);
         privacy.value(PiiClass::Payment, &mut self.card_exp_year);

@@ -34,6 +34,7 @@ words! {
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Product<'a> {
     pub id: Option<Text<'a>>,
+    pub external_id: Option<Text<'a>>,
     pub name: Option<Text<'a>>,
     pub slug: Option<Text<'a>>,
     /// Plain text, or HTML from vendors that have nothing else.
@@ -59,6 +60,7 @@ pub struct Product<'a> {
     pub inventory_quantity: Option<i64>,
     pub inventory_tracking: Option<InventoryTracking>,
     pub vendor_inventory_tracking: Option<Text<'a>>,
+    pub inventory_tracking_service: Option<Text<'a>>,
     pub in_stock: Option<bool>,
     pub purchasable: Option<bool>,
     pub backorderable: Option<bool>,
@@ -80,6 +82,9 @@ pub struct Category<'a> {
     pub id: Option<Text<'a>>,
     pub name: Option<Text<'a>>,
     pub image_url: Option<Text<'a>>,
+    pub created_at: Option<Micros>,
+    pub updated_at: Option<Micros>,
+    pub deleted_at: Option<Micros>,
 }
 
 /// What can be chosen, such as the size, and from what.
@@ -115,6 +120,7 @@ pub struct Variant<'a> {
     pub sku: Option<Text<'a>>,
     pub barcode: Option<Text<'a>>,
     pub name: Option<Text<'a>>,
+    pub localized_names: Attributes<'a>,
     pub is_master: Option<bool>,
     pub options: Vec<ChosenOption<'a>>,
     /// The choice as one text for people.
@@ -127,6 +133,7 @@ pub struct Variant<'a> {
     pub inventory_quantity: Option<i64>,
     pub inventory_tracking: Option<InventoryTracking>,
     pub vendor_inventory_tracking: Option<Text<'a>>,
+    pub inventory_tracking_service: Option<Text<'a>>,
     pub in_stock: Option<bool>,
     pub purchasable: Option<bool>,
     /// Can it be bought when none is left?
@@ -136,6 +143,7 @@ pub struct Variant<'a> {
     pub tax_exempt: Option<bool>,
     pub weight: Option<Decimal>,
     pub weight_unit: Option<Text<'a>>,
+    pub grams: Option<Decimal>,
     pub width: Option<Decimal>,
     pub height: Option<Decimal>,
     pub depth: Option<Decimal>,

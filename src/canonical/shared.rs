@@ -1,6 +1,6 @@
 //! What carts, orders and customers have in common: people, places and lines.
 
-use super::{Attributes, Decimal, Micros, Text, words};
+use super::{Attributes, CustomerStatus, Decimal, Micros, Text, words};
 
 words! {
     /// What a customer is.
@@ -56,6 +56,10 @@ pub struct Store<'a> {
     /// A name of the IANA time zone database.
     pub time_zone: Option<Text<'a>>,
     pub catalog: Option<Text<'a>>,
+    pub default_currency: Option<Text<'a>>,
+    pub default_locale: Option<Text<'a>>,
+    pub supported_currencies: Vec<Text<'a>>,
+    pub supported_locales: Vec<Text<'a>>,
 }
 
 /// The customer of a cart or an order, as far as the cart or order says.
@@ -66,10 +70,15 @@ pub struct Party<'a> {
     pub external_id: Option<Text<'a>>,
     pub r#type: Option<CustomerType>,
     pub vendor_type: Option<Text<'a>>,
+    pub status: Option<CustomerStatus>,
+    pub vendor_status: Option<Text<'a>>,
     pub email: Option<Text<'a>>,
     pub first_name: Option<Text<'a>>,
     pub last_name: Option<Text<'a>>,
     pub phone: Option<Text<'a>>,
+    pub locale: Option<Text<'a>>,
+    pub segments: Vec<Text<'a>>,
+    pub first_time_buyer: Option<bool>,
 }
 
 /// The organization that a customer buys for.
@@ -88,6 +97,7 @@ pub struct LineItem<'a> {
     pub id: Option<Text<'a>>,
     /// The line of the bundle that this one is a part of.
     pub parent_id: Option<Text<'a>>,
+    pub cart_line_item_id: Option<Text<'a>>,
     pub product_id: Option<Text<'a>>,
     pub variant_id: Option<Text<'a>>,
     pub sku: Option<Text<'a>>,
@@ -108,6 +118,7 @@ pub struct LineItem<'a> {
     pub unit_discount: Option<Decimal>,
     pub discount_total: Option<Decimal>,
     pub discounted_subtotal: Option<Decimal>,
+    pub savings: Option<Decimal>,
     pub pre_tax_total: Option<Decimal>,
     pub tax_total: Option<Decimal>,
     pub tax_included_total: Option<Decimal>,
@@ -120,6 +131,10 @@ pub struct LineItem<'a> {
     pub taxable: Option<bool>,
     pub weight: Option<Decimal>,
     pub weight_unit: Option<Text<'a>>,
+    pub grams: Option<Decimal>,
+    pub inventory_allocated: Option<bool>,
+    pub available_at: Option<Micros>,
+    pub available_until: Option<Micros>,
     pub digital_links: Vec<DigitalLink<'a>>,
     pub attributes: Attributes<'a>,
     pub created_at: Option<Micros>,
@@ -168,6 +183,8 @@ pub struct Tax<'a> {
     pub amount: Option<Decimal>,
     pub jurisdiction: Option<Text<'a>>,
     pub region: Option<Text<'a>>,
+    pub tag: Option<Text<'a>>,
+    pub calculated_at: Option<Micros>,
 }
 
 /// One discount of a cart or an order. Its amount is positive.

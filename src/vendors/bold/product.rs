@@ -20,6 +20,7 @@ pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
     let names = OptionNames::of(&options);
     let product = Product {
         id: Some(id),
+        external_id: None,
         name: body.text("name")?,
         slug: body.id("handle")?,
         description: body.text("description")?,
@@ -42,6 +43,7 @@ pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
         inventory_quantity: body.long("inventory_quantity")?,
         inventory_tracking,
         vendor_inventory_tracking,
+        inventory_tracking_service: body.id("inventory_tracking_service")?,
         in_stock: None,
         purchasable: None,
         backorderable: None,
@@ -75,6 +77,7 @@ const SAID: &[(&str, &str)] = &[
     ("inventory_quantity", "inventory_quantity"),
     ("inventory_tracking_entity", "inventory_tracking"),
     ("inventory_tracking_entity", "vendor_inventory_tracking"),
+    ("inventory_tracking_service", "inventory_tracking_service"),
     ("published", "published"),
     ("tax_code", "tax_code"),
     ("localized_names", "localized_names"),
@@ -113,7 +116,14 @@ fn tags(product: Node<'_>) -> Result<Vec<Text<'_>>, Reject> {
 }
 
 pub(super) fn category(category: Node<'_>) -> Result<Category<'_>, Reject> {
-    Ok(Category { id: category.id("platform_id")?, name: category.text("name")?, image_url: category.id("image_url")? })
+    Ok(Category {
+        id: category.id("platform_id")?,
+        name: category.text("name")?,
+        image_url: category.id("image_url")?,
+        created_at: category.time("platform_created_at")?,
+        updated_at: category.time("platform_updated_at")?,
+        deleted_at: category.time("platform_deleted_at")?,
+    })
 }
 
 fn option(option: Node<'_>) -> Result<ProductOption<'_>, Reject> {
@@ -146,6 +156,7 @@ fn variant<'a>(variant: Node<'a>, names: &OptionNames<'a>) -> Result<Variant<'a>
         sku: variant.id("sku")?,
         barcode: None,
         name: variant.text("name")?,
+        localized_names: shared::localized(variant, "localized_names")?,
         is_master: None,
         options: variant.list("option_values", |value| chosen_option(value, names))?,
         options_text: None,
@@ -156,6 +167,7 @@ fn variant<'a>(variant: Node<'a>, names: &OptionNames<'a>) -> Result<Variant<'a>
         inventory_quantity: variant.long("inventory_quantity")?,
         inventory_tracking,
         vendor_inventory_tracking,
+        inventory_tracking_service: variant.id("inventory_tracking_service")?,
         in_stock: None,
         purchasable: None,
         backorderable: variant.boolean("allow_backorder")?,
@@ -165,6 +177,7 @@ fn variant<'a>(variant: Node<'a>, names: &OptionNames<'a>) -> Result<Variant<'a>
         tax_exempt: variant.boolean("tax_exempt")?,
         weight,
         weight_unit,
+        grams: variant.decimal("grams")?,
         width: None,
         height: None,
         depth: None,
@@ -186,13 +199,18 @@ impl<'a> OptionNames<'a> {
 }
 
 fn chosen_option<'a>(value: Node<'a>, names: &OptionNames<'a>) -> Result<ChosenOption<'a>, Reject> {
-    // The option is named by its id; one that the product does not list stays unread.
-    let name = value.peek("platform_option_id").and_then(|id| names.0.get(&id).cloned());
-    if let Some(name) = &name {
-        value.spend(name.len())?;
-        value.id("platform_option_id")?;
-    }
-    Ok(ChosenOption { name, value: value.text("name")?, ..ChosenOption::default() })
+    let option_id = value.id("platform_option_id")?;
+    // The option is named by its id.
+    let name = option_id.as_ref().and_then(|id| names.0.get(id).cloned());
+    value.spend(name.as_deref().map_or(0, str::len))?;
+    Ok(ChosenOption {
+        name,
+        value: value.text("name")?,
+        label: None,
+        option_id,
+        value_id: value.id("platform_id")?,
+        name_label: None,
+    })
 }
 
 /// In the shop's own currency, which no webhook names.
@@ -247,18 +265,21 @@ mod tests {
 
     #[test]
     fn a_choice_has_the_name_of_its_option() {
-        let values =
-            json!([{"platform_option_id": "O1", "name": "Small"}, {"platform_option_id": "O2", "name": "Red"}]);
+        let values = json!([
+            {"platform_id": "V1", "platform_option_id": "O1", "name": "Small"},
+            {"platform_option_id": "O2", "name": "Red"},
+        ]);
         let out = product(json!({
             "variants": [{"platform_id": "1", "option_values": values}],
             "options": [{"platform_id": "O1", "name": "Size", "position": 1}, {"platform_id": "O1", "name": "Again"}],
         }));
         let options = &out["product"]["variants"][0]["options"];
-        let told = |nth: usize| [&options[nth]["name"], &options[nth]["value"], &options[nth]["label"]];
-        assert_eq!(told(0), [&json!("Size"), &json!("Small"), &json!(null)]);
-        assert_eq!(told(1), [&json!(null), &json!("Red"), &json!(null)]);
-        let left_over = json!({"/data/product/variants/0/option_values/1/platform_option_id": "\"O2\""});
-        assert_eq!(out["extensions"], left_over);
+        let told =
+            |nth: usize| ["name", "value", "label", "option_id", "value_id"].map(|key| options[nth][key].clone());
+        assert_eq!(told(0), [json!("Size"), json!("Small"), json!(null), json!("O1"), json!("V1")]);
+        // The product does not list it.
+        assert_eq!(told(1), [json!(null), json!("Red"), json!(null), json!("O2"), json!(null)]);
+        assert_eq!(out["extensions"], json!({}));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(super) fn map<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<
     let (kind, vendor_kind) = object.word("cart_type", cart_kind, CartKind::Unknown)?;
     let cart = Cart {
         id: Some(id),
+        external_id: None,
         number: None,
         kind,
         vendor_kind,
@@ -21,6 +22,7 @@ pub(super) fn map<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<
         name: None,
         checkout_id: None,
         order_id: None,
+        channel: None,
         customer: object.object("shopper", customer)?,
         account: None,
         email: None,
@@ -52,6 +54,7 @@ pub(super) fn map<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<
         is_default: None,
         is_private: None,
         attributes: Attributes::default(),
+        session_started_at: None,
         created_at: object.time("created_at")?,
         updated_at: object.time("updated_at")?,
         deleted_at: None,
@@ -85,10 +88,15 @@ fn customer(shopper: Node<'_>) -> Result<Party<'_>, Reject> {
         external_id: shopper.id("ref")?,
         r#type: None,
         vendor_type: None,
+        status: None,
+        vendor_status: None,
         email: shopper.text("email")?,
         first_name: shopper.text("first_name")?,
         last_name: shopper.text("last_name")?,
         phone: shopper.text("mobile_phone")?,
+        locale: None,
+        segments: Vec::new(),
+        first_time_buyer: None,
     })
 }
 
@@ -97,6 +105,7 @@ fn line_item(line: Node<'_>) -> Result<LineItem<'_>, Reject> {
     Ok(LineItem {
         id: line.id("id")?,
         parent_id: None,
+        cart_line_item_id: None,
         product_id: None,
         variant_id: None,
         sku: variant.id("sku")?,
@@ -116,6 +125,7 @@ fn line_item(line: Node<'_>) -> Result<LineItem<'_>, Reject> {
         unit_discount: None,
         discount_total: None,
         discounted_subtotal: None,
+        savings: None,
         pre_tax_total: None,
         tax_total: None,
         tax_included_total: None,
@@ -128,6 +138,10 @@ fn line_item(line: Node<'_>) -> Result<LineItem<'_>, Reject> {
         taxable: None,
         weight: None,
         weight_unit: None,
+        grams: None,
+        inventory_allocated: None,
+        available_at: None,
+        available_until: None,
         digital_links: Vec::new(),
         attributes: Attributes::default(),
         created_at: None,

@@ -28,12 +28,15 @@ pub(super) fn map<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<
         email: shopper.text("email")?,
         phone: shopper.text("mobile_phone")?,
         other_phone: shopper.text("other_phone")?,
+        fax: None,
         title: shopper.text("title")?,
         first_name: shopper.text("first_name")?,
         last_name: shopper.text("last_name")?,
         alternate_first_name: shopper.text("alternate_first_name")?,
         alternate_last_name: shopper.text("alternate_last_name")?,
         company: None,
+        business_number: None,
+        tax_exemption_id: None,
         birth_date: shopper.date("birthday")?,
         gender,
         vendor_gender,
@@ -214,6 +217,10 @@ fn store(store: Node<'_>) -> Result<Store<'_>, Reject> {
         country_code: store.form("country_code", forms::country_code)?,
         time_zone: None,
         catalog: None,
+        default_currency: None,
+        default_locale: None,
+        supported_currencies: Vec::new(),
+        supported_locales: Vec::new(),
     })
 }
 

@@ -24,6 +24,7 @@ pub(super) fn cart<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped
     let updated_at = data.time("updated_at")?;
     let cart = Cart {
         id: Some(id.clone()),
+        external_id: None,
         number: data.text("number")?,
         kind: Some(CartKind::Shopping),
         vendor_kind: None,
@@ -32,6 +33,7 @@ pub(super) fn cart<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped
         checkout_id: None,
         // It becomes the order of the same id.
         order_id: Some(id),
+        channel: None,
         customer: None,
         account: None,
         email: data.text("email")?,
@@ -63,6 +65,7 @@ pub(super) fn cart<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped
         is_default: None,
         is_private: None,
         attributes: Attributes::default(),
+        session_started_at: None,
         created_at: data.time("created_at")?,
         updated_at,
         deleted_at: None,

@@ -59,6 +59,7 @@ fn with_status<'a>(
     let updated_at = data.time("updated_at")?;
     let product = Product {
         id: Some(data.require_id("id")?),
+        external_id: None,
         name: data.text("name")?,
         slug: data.text("slug")?,
         description: data.text("description")?,
@@ -81,6 +82,7 @@ fn with_status<'a>(
         inventory_quantity: None,
         inventory_tracking: None,
         vendor_inventory_tracking: None,
+        inventory_tracking_service: None,
         in_stock: data.boolean("in_stock")?,
         purchasable: data.boolean("purchasable")?,
         backorderable: data.boolean("backorderable")?,

@@ -16,6 +16,7 @@ pub(super) fn variant<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Map
         sku: data.id("sku")?,
         barcode: None,
         name: None,
+        localized_names: Attributes::default(),
         is_master: data.boolean("is_master")?,
         options: data.list("option_values", option)?,
         options_text: data.text("options_text")?,
@@ -29,6 +30,7 @@ pub(super) fn variant<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Map
             false => InventoryTracking::None,
         }),
         vendor_inventory_tracking: None,
+        inventory_tracking_service: None,
         in_stock: data.boolean("in_stock")?,
         purchasable: data.boolean("purchasable")?,
         backorderable: data.boolean("backorderable")?,
@@ -38,6 +40,7 @@ pub(super) fn variant<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Map
         weight: data.decimal("weight")?,
         // Its unit is the store's and in no payload.
         weight_unit: None,
+        grams: None,
         width: data.decimal("width")?,
         height: data.decimal("height")?,
         depth: data.decimal("depth")?,

@@ -23,6 +23,7 @@ pub(super) fn wishlist<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Ma
     let updated_at = data.time("updated_at")?;
     let cart = Cart {
         id: Some(data.require_id("id")?),
+        external_id: None,
         number: None,
         kind: Some(CartKind::Wishlist),
         vendor_kind: None,
@@ -30,6 +31,7 @@ pub(super) fn wishlist<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Ma
         name: data.text("name")?,
         checkout_id: None,
         order_id: None,
+        channel: None,
         customer: None,
         account: None,
         email: None,
@@ -61,6 +63,7 @@ pub(super) fn wishlist<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Ma
         is_default: data.boolean("is_default")?,
         is_private: data.boolean("is_private")?,
         attributes: Attributes::default(),
+        session_started_at: None,
         created_at: data.time("created_at")?,
         updated_at,
         deleted_at: None,
