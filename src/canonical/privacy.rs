@@ -187,7 +187,10 @@ impl Personal for Entity<'_> {
 /// Its name is a key that nobody documents.
 impl Personal for Component<'_> {
     fn protect(&mut self, privacy: &Privacy) {
-        privacy.text(PiiClass::Undocumented, &mut self.name);
+        // A name, by which an attribute is found, whose value is hashed.
+        if privacy.of(PiiClass::Undocumented) == Treatment::Drop {
+            self.name = None;
+        }
     }
 }
 
