@@ -6,11 +6,13 @@
 //!
 //! This module knows no registry; and no record passes through it.
 
+mod dictionary;
 mod resolution;
 pub mod rules;
 mod shape;
 
 use crate::canonical::EntityKind;
+pub use dictionary::{dictionary, maps};
 pub use resolution::evolves;
 use serde_json::Value;
 use std::sync::LazyLock;

@@ -310,3 +310,51 @@ fn the_demo_balances_and_shows_all_vendors_and_entities() {
     let told = text(&output.stderr);
     assert!(told.contains("broker ") && told.contains("/metrics"), "{told}");
 }
+
+#[test]
+fn the_mapping_is_a_page_or_data_of_one_vendor_or_all() {
+    let output = koine(&["mapping", "bspk", "--format", "json"], "");
+    assert_eq!(code(&output), 0);
+    let mappings: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(mappings.as_array().map(Vec::len), Some(1));
+    let bspk = &mappings[0];
+    assert_eq!(bspk["vendor"], "bspk");
+    let shoppers = bspk["families"].as_array().expect("families").iter().find(|it| it["names"][0] == "shopper");
+    let rows = shoppers.expect("shoppers")["rows"].as_array().expect("rows");
+    let row = |from: &str| rows.iter().find(|row| row["from"] == from).unwrap_or_else(|| panic!("{from}"));
+    assert_eq!(row("/object/first_name")["to"], serde_json::json!(["customer.first_name"]));
+    assert_eq!(row("/object/passport_number")["dropped"], "privacy");
+    let ignored =
+        bspk["ignored"].as_array().expect("a list").iter().find(|it| it["event_type"] == "file_import.finished");
+    assert_eq!(ignored.expect("ignored")["rule"], "back_office");
+
+    let page = text(&koine(&["mapping", "bspk"], "").stdout);
+    assert!(page.contains("| `/object/first_name` | `customer.first_name` |") && !page.contains("## spree"));
+
+    let output = koine(&["mapping", "shopify"], "");
+    assert_eq!(code(&output), 2);
+    assert!(text(&output.stderr).contains("bspk"), "the vendors that there are");
+}
+
+#[test]
+fn the_topics_are_described_as_the_configuration_names_them() {
+    let folder = Folder::new("asyncapi");
+    let config = folder.file(
+        "koine.yaml",
+        "kafka: {bootstrap_servers: 'b:9'}\nsources: [{topics: ['in.spree', '^in[.]bold[.].*$'], vendor: spree}]\n\
+         topics: {order: shop.orders.v1}\n",
+    );
+    let out = folder.0.join("out");
+    let arguments = ["schemas", "export", "--asyncapi", "--config", &config, "--out", &out.to_string_lossy()];
+    let output = koine(&arguments, "");
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let described = std::fs::read_to_string(out.join("asyncapi.yaml")).expect("asyncapi.yaml");
+    for line in
+        ["    host: \"b:9\"", "    address: in.spree", "    address: shop.orders.v1", "    address: dlq.in.spree"]
+    {
+        assert!(described.lines().any(|it| it == line), "{line}");
+    }
+    // Which topics a pattern is of, no document can say.
+    assert_eq!(described.lines().filter(|line| *line == "    address: null").count(), 2);
+    assert!(out.join("shop.orders.v1.avsc").exists());
+}
