@@ -5,7 +5,7 @@
 
 use super::{
     Address, Attributes, Cart, Component, Customer, Entity, LineItem, Order, Party, Payment, PaymentSession,
-    PaymentSetup, Product, SalesAssociate, Text,
+    PaymentSetup, Product, SalesAssociate, Store, Text,
 };
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -217,6 +217,7 @@ impl Personal for Customer<'_> {
         self.addresses.protect(privacy);
         self.default_billing_address.protect(privacy);
         self.default_shipping_address.protect(privacy);
+        self.store.protect(privacy);
         self.sales_associate.protect(privacy);
         privacy.attributes(&mut self.attributes);
         self.payment_setups.protect(privacy);
@@ -265,6 +266,12 @@ impl Personal for Party<'_> {
     }
 }
 
+impl Personal for Store<'_> {
+    fn protect(&mut self, privacy: &Privacy) {
+        privacy.attributes(&mut self.cart_types);
+    }
+}
+
 impl Personal for LineItem<'_> {
     fn protect(&mut self, privacy: &Privacy) {
         privacy.attributes(&mut self.attributes);
@@ -276,6 +283,7 @@ impl Personal for Cart<'_> {
         privacy.text(PiiClass::FreeText, &mut self.name);
         self.customer.protect(privacy);
         privacy.email(&mut self.email);
+        self.store.protect(privacy);
         self.line_items.protect(privacy);
         self.component_item.protect(privacy);
         self.billing_address.protect(privacy);
@@ -297,6 +305,7 @@ impl Personal for Order<'_> {
         self.payment_sessions.protect(privacy);
         privacy.text(PiiClass::FreeText, &mut self.note);
         privacy.text(PiiClass::FreeText, &mut self.public_note);
+        self.store.protect(privacy);
         privacy.text(PiiClass::BusinessId, &mut self.tax_exemption_id);
         privacy.attributes(&mut self.attributes);
     }

@@ -90,6 +90,7 @@ fn customer(shopper: Node<'_>) -> Result<Party<'_>, Reject> {
         locale: None,
         segments: Vec::new(),
         first_time_buyer: None,
+        consents: Vec::new(),
     })
 }
 
