@@ -87,7 +87,7 @@ fn flat(value: &Value, path: &str, out: &mut Flat) {
         _ if path == "meta.event_id" || path == "extensions" => {}
         Value::Object(map) => {
             let is_map =
-                ["attributes", "localized_names", "localized_descriptions"].iter().any(|name| path.ends_with(name));
+                ["attributes", "localized_names", "localized_descriptions", "renditions"].iter().any(|name| path.ends_with(name));
             for (key, value) in map {
                 let key = if is_map { "*" } else { key };
                 flat(value, &if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }, out);

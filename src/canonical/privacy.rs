@@ -5,7 +5,7 @@
 
 use super::{
     Address, Attributes, Cart, Component, Customer, Entity, LineItem, Order, Party, Payment, PaymentSession,
-    PaymentSetup, Product, SalesAssociate, Shipment, Text,
+    PaymentSetup, Product, SalesAssociate, Shipment, Store, Text,
 };
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -220,6 +220,7 @@ impl Personal for Customer<'_> {
         self.addresses.protect(privacy);
         self.default_billing_address.protect(privacy);
         self.default_shipping_address.protect(privacy);
+        self.store.protect(privacy);
         self.sales_associate.protect(privacy);
         privacy.attributes(&mut self.attributes);
         self.payment_setups.protect(privacy);
@@ -269,6 +270,12 @@ impl Personal for Party<'_> {
     }
 }
 
+impl Personal for Store<'_> {
+    fn protect(&mut self, privacy: &Privacy) {
+        privacy.attributes(&mut self.cart_types);
+    }
+}
+
 impl Personal for LineItem<'_> {
     fn protect(&mut self, privacy: &Privacy) {
         privacy.attributes(&mut self.attributes);
@@ -280,6 +287,7 @@ impl Personal for Cart<'_> {
         privacy.text(PiiClass::FreeText, &mut self.name);
         self.customer.protect(privacy);
         privacy.email(&mut self.email);
+        self.store.protect(privacy);
         self.line_items.protect(privacy);
         self.component_item.protect(privacy);
         self.billing_address.protect(privacy);
@@ -302,6 +310,7 @@ impl Personal for Order<'_> {
         self.payment_sessions.protect(privacy);
         privacy.text(PiiClass::FreeText, &mut self.note);
         privacy.text(PiiClass::FreeText, &mut self.public_note);
+        self.store.protect(privacy);
         privacy.text(PiiClass::BusinessId, &mut self.tax_exemption_id);
         privacy.attributes(&mut self.attributes);
     }

@@ -1,6 +1,6 @@
 //! What carts, orders and customers have in common: people, places and lines.
 
-use super::{Attributes, CustomerStatus, Decimal, Micros, Text, words};
+use super::{Attributes, Consent, CustomerStatus, Decimal, Micros, Text, words};
 
 words! {
     /// What a customer is.
@@ -60,6 +60,7 @@ pub struct Store<'a> {
     pub default_locale: Option<Text<'a>>,
     pub supported_currencies: Vec<Text<'a>>,
     pub supported_locales: Vec<Text<'a>>,
+    pub cart_types: Attributes<'a>,
 }
 
 /// The customer of a cart or an order, as far as the cart or order says.
@@ -79,6 +80,7 @@ pub struct Party<'a> {
     pub locale: Option<Text<'a>>,
     pub segments: Vec<Text<'a>>,
     pub first_time_buyer: Option<bool>,
+    pub consents: Vec<Consent<'a>>,
 }
 
 /// The organization that a customer buys for.

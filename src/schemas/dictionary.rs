@@ -136,7 +136,7 @@ mod tests {
         assert!(page.contains("| `email` | string or null | contact |"));
         assert_eq!(
             maps().iter().collect::<Vec<_>>(),
-            ["attributes", "extensions", "localized_descriptions", "localized_names"]
+            ["attributes", "extensions", "localized_descriptions", "localized_names", "renditions"]
         );
     }
 }

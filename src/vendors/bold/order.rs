@@ -194,6 +194,7 @@ fn customer(order: Node<'_>) -> Result<Option<Party<'_>>, Reject> {
         locale: None,
         segments: Vec::new(),
         first_time_buyer: None,
+        consents: Vec::new(),
     }))
 }
 
@@ -289,6 +290,8 @@ fn payment(payment: Node<'_>) -> Result<Payment<'_>, Reject> {
         source_type: None,
         source_id: None,
         source_name: None,
+        single_reserve: None,
+        supports_multiple_charges: None,
         card_brand: None,
         card_last4: None,
         card_exp_month: None,

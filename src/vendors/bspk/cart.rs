@@ -97,6 +97,7 @@ fn customer(shopper: Node<'_>) -> Result<Party<'_>, Reject> {
         locale: None,
         segments: Vec::new(),
         first_time_buyer: None,
+        consents: Vec::new(),
     })
 }
 

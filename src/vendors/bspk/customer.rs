@@ -221,6 +221,7 @@ fn store(store: Node<'_>) -> Result<Store<'_>, Reject> {
         default_locale: None,
         supported_currencies: Vec::new(),
         supported_locales: Vec::new(),
+        cart_types: Attributes::default(),
     })
 }
 

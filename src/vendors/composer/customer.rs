@@ -1,8 +1,8 @@
 //! `CUSTOMER_*` → a whole customer. Knows neither carts nor orders.
 
-use super::shared::{Profile, customer_status, customer_type, email};
+use super::shared::{Profile, consents, customer_status, customer_type, email};
 use super::{mapped, subject};
-use crate::canonical::{Action, Consent, Customer, CustomerStatus, CustomerType, Entity, Gender, Text, forms};
+use crate::canonical::{Action, Customer, CustomerStatus, CustomerType, Entity, Gender, forms};
 use crate::reject::Reject;
 use crate::vendors::{Envelope, Mapped};
 
@@ -47,7 +47,7 @@ pub fn customer<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a
         preferred_channel: None,
         opted_out: None,
         consent_given: None,
-        consents: profile.flag("CP_BE_NOTIFIED")?.map(by_email).into_iter().collect(),
+        consents: consents(profile)?,
         store: None,
         sales_associate: None,
         segments: customer.texts("segments")?,
@@ -76,10 +76,6 @@ fn gender(word: &str) -> Option<Gender> {
         () if is("M") || is("MALE") => Some(Gender::Male),
         () => None,
     }
-}
-
-fn by_email<'a>(granted: bool) -> Consent<'a> {
-    Consent { channel: Some(Text::Borrowed("email")), granted: Some(granted), ..Consent::default() }
 }
 
 /// The documented attributes that have a field of their own: the second of two that share one is left to `extensions`,

@@ -3,7 +3,9 @@
 
 use super::super::add_attribute;
 use super::super::cursor::{Keys, Node};
-use crate::canonical::{Account, Address, Attributes, CustomerStatus, CustomerType, Date, Party, Store, Text, forms};
+use crate::canonical::{
+    Account, Address, Attributes, Consent, CustomerStatus, CustomerType, Date, Party, Store, Text, forms,
+};
 use crate::reject::Reject;
 
 /// The attribute values of a person or an account: `{locale: {key: {stringValue, value, attribute}}}`.
@@ -161,6 +163,18 @@ pub fn email<'a>(customer: Node<'a>, profile: Profile<'a>) -> Result<Option<Text
     Ok(Some(email))
 }
 
+/// The one that the page names.
+pub fn consents<'a>(profile: Profile<'a>) -> Result<Vec<Consent<'a>>, Reject> {
+    let by_email = |granted| Consent {
+        channel: Some(Text::Borrowed("email")),
+        granted: Some(granted),
+        purpose: None,
+        verified_at: None,
+        created_at: None,
+    };
+    Ok(profile.flag("CP_BE_NOTIFIED")?.map(by_email).into_iter().collect())
+}
+
 /// The customer as every cart and order has it.
 pub fn party<'a>(customer: Node<'a>) -> Result<Party<'a>, Reject> {
     let profile = Profile::of(customer)?;
@@ -180,6 +194,7 @@ pub fn party<'a>(customer: Node<'a>) -> Result<Party<'a>, Reject> {
         locale: profile.form("CP_PREF_LOCALE", forms::locale)?,
         segments: customer.texts("segments")?,
         first_time_buyer: customer.boolean("firstTimeBuyer")?,
+        consents: consents(profile)?,
     })
 }
 
@@ -204,7 +219,22 @@ pub fn store<'a>(store: Node<'a>) -> Result<Store<'a>, Reject> {
         default_locale: store.form("defaultLocale", forms::locale)?,
         supported_currencies: store.forms("supportedCurrencies", forms::currency)?,
         supported_locales: store.forms("supportedLocales", forms::locale)?,
+        cart_types: cart_types(store)?,
     })
+}
+
+/// How the store is set up. The second of two with one name, and one without a name, is left over.
+fn cart_types<'a>(store: Node<'a>) -> Result<Attributes<'a>, Reject> {
+    let mut types = Attributes::default();
+    store.list("cartTypes", |cart_type| {
+        if let Some(name) = cart_type.look("name")?
+            && add_attribute(&mut types, name, cart_type.value("modifierGroups")?)?
+        {
+            cart_type.text("name")?;
+        }
+        Ok(())
+    })?;
+    Ok(types)
 }
 
 /// A place, and whom to find there: Composer has them apart.
