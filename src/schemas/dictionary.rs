@@ -136,7 +136,7 @@ mod tests {
         assert!(page.contains("| `email` | string or null | contact |"));
         assert_eq!(
             maps().iter().collect::<Vec<_>>(),
-            ["attributes", "extensions", "localized_descriptions", "localized_names", "renditions"]
+            ["attributes", "cart_types", "extensions", "localized_descriptions", "localized_names", "renditions"]
         );
     }
 }
