@@ -220,7 +220,15 @@ impl<'w> Courier<'w> {
         }
     }
 
-    fn forget_producer(&mut self) {
+    /// Nothing to do: serves the producer, who has to ask for a token now and then.
+    pub fn idle(&self) {
+        if let Some(producer) = &self.producer {
+            producer.serve(Duration::ZERO);
+        }
+    }
+
+    /// Drops the producer; the next batch gets another.
+    pub fn forget_producer(&mut self) {
         self.worker.heart.producer_ready(false);
         self.producer = None;
     }
