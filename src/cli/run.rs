@@ -4,13 +4,14 @@ mod pins;
 
 use super::credentials::Live;
 use super::{Failure, configuration};
+use crate::canonical::{Privacy, Treatment};
 use crate::codec::SchemaIds;
-use crate::config::{Config, Delivery, Extensions, GroupProtocol, LogFormat, Source};
+use crate::config::{self, Config, Delivery, GroupProtocol, LogFormat, Source};
 use crate::http::{self, Health, Server};
 use crate::kafka::{self, Connection};
 use crate::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
 use crate::telemetry::{self, BuildInfo, Metrics};
-use crate::translate::{BUILD, SourceSettings, time_zone};
+use crate::translate::{BUILD, Extensions, SourceSettings, time_zone};
 use crate::vendors::vendor;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -40,6 +41,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.check {
         connection(&config).check().map_err(|error| Failure::Usage(format!("kafka.properties: {error}")))?;
         Live::check(&config).map_err(Failure::Usage)?;
+        for (class, _) in config.privacy.classes.iter().filter(|(_, treatment)| *treatment == Treatment::Hash) {
+            eprintln!("koine: privacy.{}: texts are hashed, and what is no text is dropped", class.as_str());
+        }
         print!("{}", config.to_yaml());
         return Ok(());
     }
@@ -172,7 +176,8 @@ fn failure(exit: Exit) -> Failure {
 
 /// What the configuration means for the translator.
 fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Metrics>, health: Arc<Health>) -> Plan {
-    let sources = config.sources.iter().map(|source| source_settings(source, config)).collect();
+    let privacy = Arc::new(privacy(config));
+    let sources = config.sources.iter().map(|source| source_settings(source, config, &privacy)).collect();
     let for_topics = config.clone();
     Plan {
         connection: connection(config),
@@ -187,6 +192,7 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
         any_source: SourceSettings {
             max_body: config.limits.body_bytes,
             max_depth: config.limits.depth,
+            privacy,
             ..SourceSettings::default()
         },
         outputs: Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create),
@@ -217,14 +223,25 @@ fn connection(config: &Config) -> Connection {
     }
 }
 
-fn source_settings(source: &Source, config: &Config) -> SourceSettings {
+fn privacy(config: &Config) -> Privacy {
+    let key = config.privacy.key.as_ref().map_or("", |key| key.expose());
+    let classes = config.privacy.classes.iter();
+    classes.fold(Privacy::new(key.as_bytes()), |privacy, &(class, treatment)| privacy.with(class, treatment))
+}
+
+fn source_settings(source: &Source, config: &Config, privacy: &Arc<Privacy>) -> SourceSettings {
     SourceSettings {
         vendor: source.vendor.as_deref().and_then(vendor),
         shop: source.shop.clone(),
         event_type: source.event_type.clone(),
         payload_pointer: source.payload_pointer.clone(),
         time_zone: source.time_zone.as_deref().and_then(time_zone),
-        extensions: source.extensions == Extensions::Full,
+        extensions: match source.extensions {
+            config::Extensions::Full => Extensions::Full,
+            config::Extensions::Drift => Extensions::Drift,
+            config::Extensions::Off => Extensions::Off,
+        },
+        privacy: Arc::clone(privacy),
         max_body: config.limits.body_bytes,
         max_depth: config.limits.depth,
     }
