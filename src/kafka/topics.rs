@@ -20,6 +20,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// How long, and how often, is tried to find out why there was none.
 const KNOCK: Duration = Duration::from_secs(1);
 const KNOCKS: u32 = 5;
+const EVENTS: u32 = 100;
 
 /// Asks about topics. Not for the path of a record.
 pub struct Topics {
@@ -67,8 +68,8 @@ impl Topics {
             if knocking.client().fetch_metadata(None, KNOCK).is_ok() {
                 return None;
             }
-            // Errors are heard here.
-            knocking.poll(Duration::ZERO);
+            // Errors are heard here, one thing a call, and log lines are among them.
+            (0..EVENTS).for_each(|_| knocking.poll(Duration::ZERO));
             if let Some(why) = knocking.context().login.refusal(&config) {
                 return Some(why);
             }
