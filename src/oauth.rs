@@ -8,7 +8,7 @@ use reqwest::Url;
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// What an issuer that says nothing of a token's life is taken to mean.
@@ -18,13 +18,13 @@ const USUAL_LIFE: Duration = Duration::from_secs(300);
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     pub text: String,
-    pub expires: SystemTime,
+    pub expires: Instant,
     fresh_until: Instant,
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token(***, until {:?})", self.expires)
+        write!(f, "Token(***, for {:?})", self.expires.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -128,7 +128,7 @@ impl Issuer {
         let life = answer.as_ref().and_then(|answer| answer.get("expires_in"));
         let seconds = life.and_then(|life| life.as_u64().or_else(|| life.as_str()?.parse().ok()));
         let life = seconds.map_or(USUAL_LIFE, Duration::from_secs);
-        let expires = SystemTime::now().checked_add(life).unwrap_or_else(SystemTime::now);
+        let expires = asked.checked_add(life).unwrap_or(asked);
         let fresh_until = asked.checked_add(life.mul_f64(0.8)).unwrap_or(asked);
         Ok(Token { text: text.to_owned(), expires, fresh_until })
     }

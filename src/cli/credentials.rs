@@ -5,7 +5,7 @@ use crate::config::{Config, OauthSettings, Secret};
 use crate::kafka::{Credentials, NoToken, Token};
 use crate::oauth::{Issuer, Refused};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Limit of one request for a token.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -97,7 +97,7 @@ impl Tokens {
     /// A token that is still good is not given up for the news that there is no other.
     fn set(&self, answer: Result<Token, NoToken>) {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_good = |token: &Token| token.expires > std::time::SystemTime::now();
+        let is_good = |token: &Token| token.expires > Instant::now();
         let keep = answer.is_err() && matches!(&*newest, Some(Ok(token)) if is_good(token));
         if !keep {
             *newest = Some(answer);
@@ -157,8 +157,8 @@ fn keep(tokens: &Weak<Tokens>, oauth: &OauthSettings) {
                 wait
             }
         };
-        let until = std::time::Instant::now() + wait;
-        while let Some(left) = until.checked_duration_since(std::time::Instant::now()) {
+        let until = Instant::now() + wait;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
             if tokens.strong_count() == 0 {
                 return;
             }

@@ -15,7 +15,7 @@ use std::error::Error;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What changes while a process lives: tokens, and secrets in files.
 pub trait Credentials: Send + Sync {
@@ -30,7 +30,7 @@ pub trait Credentials: Send + Sync {
 pub struct Token {
     pub text: String,
     pub principal: String,
-    pub expires: SystemTime,
+    pub expires: Instant,
 }
 
 /// Why there is no token.
@@ -90,9 +90,7 @@ impl Login {
         match token {
             Ok(Token { text, principal, expires }) => {
                 refusals.no_token = None;
-                let lifetime = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-                let lifetime_ms = i64::try_from(lifetime).unwrap_or(i64::MAX);
-                Ok(OAuthToken { token: text, principal_name: principal, lifetime_ms })
+                Ok(OAuthToken { token: text, principal_name: principal, lifetime_ms: on_the_wall(expires) })
             }
             Err(no_token) => {
                 refusals.no_token = Some(no_token.clone());
@@ -104,7 +102,7 @@ impl Login {
     /// Gives a client its first token. librdkafka would ask for it once somebody serves the client, and an admin client
     /// is never served; questions that come before wait in vain.
     pub fn start<C: ClientContext>(&self, client: &Client<C>) {
-        if !self.credentials.as_ref().is_some_and(|credentials| credentials.token().is_some()) {
+        if self.credentials.as_ref().is_none_or(|credentials| credentials.token().is_none()) {
             return;
         }
         // The reason why there is none is kept, and librdkafka asks again.
@@ -117,10 +115,13 @@ impl Login {
 
     /// Hears an error of the client's.
     pub fn hear(&self, error: &KafkaError, reason: &str) {
-        if !matches!(
-            error.rdkafka_error_code(),
-            Some(Code::Authentication | Code::SSL | Code::SaslAuthenticationFailed)
-        ) {
+        let is_refusal = match error.rdkafka_error_code() {
+            Some(Code::Authentication | Code::SSL | Code::SaslAuthenticationFailed) => true,
+            // With TLS 1.3 a client believes itself connected before its certificate is looked at.
+            Some(Code::BrokerTransportFailure) => reason.contains("SSL routines") && reason.contains(" alert "),
+            _ => false,
+        };
+        if !is_refusal {
             return;
         }
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -202,6 +203,13 @@ fn advice(reason: &str, config: &ClientConfig) -> String {
     }
 }
 
+/// Milliseconds since 1970.
+#[allow(clippy::disallowed_methods, reason = "librdkafka wants the end of a token by the clock on the wall")]
+fn on_the_wall(at: Instant) -> i64 {
+    let then = SystemTime::now() + at.saturating_duration_since(Instant::now());
+    i64::try_from(then.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}
+
 /// A number that is another one when a secret or the content of a file has changed.
 pub(super) fn fingerprint(credentials: &dyn Credentials) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -246,6 +254,16 @@ mod tests {
         let tls = heard(Code::SSL, UNTRUSTED, 3).refusal(&config(&[("ssl.ca.location", "/ca.pem")])).unwrap();
         assert!(tls.contains("kafka.properties: ssl.ca.location"), "{tls}");
         assert_eq!(heard(Code::BrokerTransportFailure, "refused", 99).refusal(&scram), None, "no word of a broker");
+    }
+
+    #[test]
+    fn an_alert_about_our_certificate_is_a_refusal_though_it_looks_like_a_lost_connection() {
+        let ours = config(&[("ssl.certificate.location", "/client.pem")]);
+        let alert = "ssl://localhost:9093/bootstrap: Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42 (after 0ms in state APIVERSION_QUERY)";
+        let why = heard(Code::BrokerTransportFailure, alert, 3).refusal(&ours).unwrap();
+        assert!(why.contains("ssl.certificate.location and ssl.key.location"), "{why}");
+        let none = heard(Code::BrokerTransportFailure, alert, 3).refusal(&config(&[])).unwrap();
+        assert!(none.contains("if the brokers ask for one"), "{none}");
     }
 
     #[test]

@@ -75,6 +75,8 @@ impl Worker {
         let mut has_worked = false;
         while !self.control.is_stopping() {
             self.heart.beat();
+            // Before the clients are made: what changes meanwhile is then a change.
+            let secrets = self.consumer.connection.fingerprint();
             let consumer = match Consumer::open(&self.consumer) {
                 Ok(consumer) => consumer,
                 // A certificate that is half replaced.
@@ -88,7 +90,7 @@ impl Worker {
             };
             has_worked = true;
             let started = Instant::now();
-            let end = self.session(&consumer, &mut courier, &mut translator, &mut tally);
+            let end = self.session(&consumer, secrets, &mut courier, &mut translator, &mut tally);
             self.heart.group_joined(false);
             if !consumer.close(CLOSE) {
                 tracing::warn!(worker = self.number, "leaving the group takes too long; not waiting for it");
@@ -121,6 +123,7 @@ impl Worker {
     fn session(
         &self,
         consumer: &Consumer,
+        secrets: u64,
         courier: &mut Courier<'_>,
         translator: &mut Translator,
         tally: &mut Tally,
@@ -152,7 +155,7 @@ impl Worker {
                 lag_at: Instant::now(),
                 complaints: HashMap::new(),
                 is_held: false,
-                secrets: Secrets::new(self.consumer.connection.fingerprint()),
+                secrets: Secrets::new(secrets),
             };
             let end = session.run().unwrap_or_else(|end| end);
             // The courier goes when there are no more jobs, and the scope waits for it: nothing may keep it.
@@ -589,4 +592,24 @@ fn names(partitions: &[TopicPartition]) -> String {
     let names: Vec<String> = partitions.iter().take(20).map(ToString::to_string).collect();
     let more = partitions.len().saturating_sub(names.len());
     if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_have_changed_once_they_have_stopped_changing() {
+        let mut secrets = Secrets::new(1);
+        assert!(!secrets.have_changed(|| panic!("it is not time yet")));
+        let mut look = |now| {
+            secrets.look_at = Instant::now();
+            secrets.have_changed(|| now)
+        };
+        assert!(!look(1));
+        assert!(!look(2), "it may be half written");
+        assert!(!look(3), "it was");
+        assert!(look(3));
+        assert!(!look(1) && !look(1), "and back");
+    }
 }

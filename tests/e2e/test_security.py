@@ -120,28 +120,40 @@ def test_every_way_to_the_brokers(world, deployment, way):
     works(world, deployment)
 
 
-@pytest.mark.parametrize("way, wrong, names", [
-    ("scram", {"password": "wrong-secret"}, "sasl.password"),
-    ("saslplain", {"password": "wrong-secret"}, "sasl.password"),
-    ("oauth", {"password": "wrong-secret"}, "kafka.oauth.client_id and client_secret"),
-    ("scram", {"ca": "stranger"}, "ssl.ca.location"),
-    ("mtls", {"ca": "stranger"}, "ssl.ca.location"),
-    ("mtls", {"client": "impostor"}, "ssl.certificate.location"),
-], ids=lambda value: "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else None)
-def test_wrong_credentials_at_start_end_it_with_one_error_that_names_the_setting(world, deployment, way, wrong, names):
-    if "ca" in wrong:
-        wrong = {"ca": world.stranger.cert}
-    if "client" in wrong:
-        wrong = {"client": world.impostor}
-    deployment.more = {"kafka": kafka_section(world, way, deployment.directory, **wrong)}
-    koine = deployment.process().start()
+WRONG = {
+    "scram-password": ("scram", {"password": "wrong-secret"}, "sasl.password"),
+    "plain-password": ("saslplain", {"password": "wrong-secret"}, "sasl.password"),
+    "oauth-secret": ("oauth", {"password": "wrong-secret"}, "kafka.oauth.client_id and client_secret"),
+    "scram-authority": ("scram", {"ca": "stranger"}, "ssl.ca.location"),
+    "mtls-authority": ("mtls", {"ca": "stranger"}, "ssl.ca.location"),
+    "mtls-certificate": ("mtls", {"client": "impostor"}, "ssl.certificate.location"),
+}
+
+
+@pytest.fixture(scope="module")
+def refused(world, koine, tmp_path_factory):
+    """All wrong starts side by side, since each takes its time to believe it: {name: process}."""
+    made = support.Deployment(world.stack, koine, tmp_path_factory.mktemp("refused"), "refused.", {"refused.raw.bspk": "bspk"}, "refused")
+    made.register()
+    started = {}
     try:
-        wait_for(lambda: koine.process.poll() is not None, "koine has ended", WAITS_FOR_NOBODY)
+        for name, (way, wrong, _) in WRONG.items():
+            given = {"ca": world.stranger.cert} if "ca" in wrong else {"client": world.impostor} if "client" in wrong else wrong
+            made.more = {"kafka": kafka_section(world, way, tmp_path_factory.mktemp(name), **given)}
+            started[name] = made.process().start()
+        yield started
     finally:
-        koine.kill()
+        for process in started.values():
+            process.kill()
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_credentials_at_start_end_it_with_one_error_that_names_the_setting(world, refused, name):
+    koine = refused[name]
+    wait_for(lambda: koine.process.poll() is not None, "koine has ended", WAITS_FOR_NOBODY)
     assert koine.process.returncode == 2, koine.output()
     last = koine.output().strip().splitlines()[-1]
-    assert last.startswith("koine: ") and names in last, koine.output()
+    assert last.startswith("koine: ") and WRONG[name][2] in last, koine.output()
     assert len(koine.output().splitlines()) < 25, koine.output()
     assert_hides(koine.output(), world)
 

@@ -48,8 +48,8 @@ pub async fn pin(
     metrics.registry_state(RegistryState::Waiting);
     let canceled = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
     let is_pinned = match &config.registry.bundle {
-        Some(file) => pins.from_bundle(file).await.map(|()| true),
-        None => pins.from_registry(canceled).await,
+        Some(file) => pins.pin_by_bundle(file).await.map(|()| true),
+        None => pins.pin_by_registry(canceled).await,
     };
     if !is_pinned.inspect_err(|_| metrics.registry_state(RegistryState::Refused))? {
         return Ok(None);
@@ -63,7 +63,7 @@ pub async fn pin(
 
 impl Pins {
     /// `false`: told to stop meanwhile.
-    async fn from_registry(&mut self, canceled: impl Future<Output = ()>) -> Result<bool, Failure> {
+    async fn pin_by_registry(&mut self, canceled: impl Future<Output = ()>) -> Result<bool, Failure> {
         let waiting = |error: &RegistryError, pause: Duration| self.say("asking again", error, pause);
         match self.registry.wait_for_ids(&wanted(&self.subjects), canceled, waiting).await {
             Ok(Waited::Canceled) => Ok(false),
@@ -79,7 +79,7 @@ impl Pins {
     }
 
     /// A registry that is there has its say first; one that is away is not waited for.
-    async fn from_bundle(&mut self, file: &Path) -> Result<(), Failure> {
+    async fn pin_by_bundle(&mut self, file: &Path) -> Result<(), Failure> {
         let wrong = |why: String| Failure::Usage(format!("registry.bundle: {} {why}", file.display()));
         let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         let bundle = Bundle::parse(&text).map_err(wrong)?;
