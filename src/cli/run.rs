@@ -41,6 +41,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.check {
         connection(&config).check().map_err(|error| Failure::Usage(format!("kafka.properties: {error}")))?;
         Live::check(&config).map_err(Failure::Usage)?;
+        if let Some(file) = &config.registry.bundle {
+            pins::from_bundle(file, &config.topics.canonical().map(crate::schemas::subject))?;
+        }
         for (class, _) in config.privacy.classes.iter().filter(|(_, treatment)| *treatment == Treatment::Hash) {
             eprintln!("koine: privacy.{}: texts are hashed, and what is no text is dropped", class.as_str());
         }

@@ -61,6 +61,18 @@ pub async fn pin(
     Ok(Some(pins))
 }
 
+/// The ids of a bundle, if it is whole and this build's.
+pub fn from_bundle(file: &Path, subjects: &[String; 4]) -> Result<Vec<Registered>, Failure> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| wrong_bundle(file, &format!("cannot be read: {error}")))?;
+    let ids = Bundle::parse(&text).and_then(|bundle| bundle.ids(&wanted(subjects)));
+    ids.map_err(|why| wrong_bundle(file, &why))
+}
+
+fn wrong_bundle(file: &Path, why: &str) -> Failure {
+    Failure::Usage(format!("registry.bundle: {} {why}", file.display()))
+}
+
 impl Pins {
     /// `false`: told to stop meanwhile.
     async fn pin_by_registry(&mut self, canceled: impl Future<Output = ()>) -> Result<bool, Failure> {
@@ -80,13 +92,12 @@ impl Pins {
 
     /// A registry that is there has its say first; one that is away is not waited for.
     async fn pin_by_bundle(&mut self, file: &Path) -> Result<(), Failure> {
-        let wrong = |why: String| Failure::Usage(format!("registry.bundle: {} {why}", file.display()));
-        let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        let bundle = Bundle::parse(&text).map_err(wrong)?;
-        self.registered = bundle.ids(&wanted(&self.subjects)).map_err(wrong)?;
+        self.registered = from_bundle(file, &self.subjects)?;
         match tokio::time::timeout(PATIENCE, self.ask()).await {
             Ok(Ok(Confirmed::Yes)) => self.confirmed(),
-            Ok(Ok(Confirmed::No(why) | Confirmed::Missing(why))) => return Err(wrong(format!("is refused: {why}"))),
+            Ok(Ok(Confirmed::No(why) | Confirmed::Missing(why))) => {
+                return Err(wrong_bundle(file, &format!("is refused: {why}")));
+            }
             Ok(Err(error)) => self.unconfirmed(&error.to_string(), error.kind.as_str()),
             Err(_) => self.unconfirmed(&format!("no answer within {} s", PATIENCE.as_secs()), "timeout"),
         }
