@@ -224,6 +224,26 @@ def another_id(method, path, body):
     return None
 
 
+def forgotten(method, path, body):
+    """The registry's store is empty."""
+    return 404, json.dumps({"error_code": 40403, "message": "Schema not found"})
+
+
+def test_a_registry_that_has_forgotten_denies_nothing(stack, world):
+    """Ids that were confirmed once stay in use while the store is restored; the metric says that readers cannot read."""
+    deployment, proxy = world
+    load = Load(stack, deployment)
+    with deployment.process() as koine:
+        proxy.fault = forgotten
+        wait_for(lambda: koine.alive() and state(koine) == "missing", "the loss on the metric", 60)
+        load.send(20)
+        deployment.wait_consumed()
+        proxy.fault = None
+        wait_for(lambda: koine.alive() and state(koine) == "pinned", "the store is restored", 60)
+        all_delivered(stack, deployment, load.sent)
+        koine.stop()
+
+
 def ended(koine, seconds=60):
     """The exit status of a koine that ends by itself."""
     wait_for(lambda: koine.process.poll() is not None, "koine has ended", seconds)
@@ -248,7 +268,8 @@ def test_another_schema_under_a_pinned_id_ends_it(stack, world, answer, says):
         koine.stop()
 
 
-@pytest.mark.parametrize("answer, says", [(another_schema, "stands for another schema"), (another_id, "has the id 987654321")])
+@pytest.mark.parametrize("answer, says", [
+    (another_schema, "stands for another schema"), (another_id, "has the id 987654321"), (forgotten, "koine schemas register")])
 def test_a_bundle_that_the_registry_denies_does_not_start(stack, world, answer, says):
     deployment, proxy = world
     bundle(deployment)
