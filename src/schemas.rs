@@ -144,6 +144,15 @@ pub fn pretty(kind: EntityKind) -> &'static str {
     &assembled(kind).pretty
 }
 
+/// Whether two texts are one schema: the same JSON, or the same to Avro, since a registry may keep it in a spelling of
+/// its own.
+pub fn is_same(one: &str, other: &str) -> bool {
+    let json = |text| serde_json::from_str::<serde_json::Value>(text).ok();
+    let canonical = |text| apache_avro::Schema::parse_str(text).ok().map(|schema| schema.canonical_form());
+    let both = |one: Option<String>, other: Option<String>| one.is_some() && one == other;
+    json(one).is_some() && json(one) == json(other) || both(canonical(one), canonical(other))
+}
+
 /// The subject that a topic's values are registered under.
 pub fn subject(topic: &str) -> String {
     format!("{topic}-value")

@@ -68,6 +68,8 @@ pub enum Rebuild {
     TransactionStuck,
     /// The consumer met a fatal error.
     ConsumerFatal,
+    /// A secret or a certificate has changed.
+    Credentials,
     /// Anything else, such as a client that could not be made.
     Other,
 }
@@ -81,16 +83,45 @@ pub enum Rebalance {
     Lost,
 }
 
-/// What is known of the schema registry, which only the start asks.
+/// What is known of the schema registry, which is asked beside the records only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistryState {
-    /// Not asked yet, or asking again after trouble.
+    /// Not asked yet, or asking again after trouble, and nothing is translated meanwhile.
     Waiting,
-    /// Every schema id is known.
+    /// Every schema id is known, and was so when the registry was asked last.
     Pinned,
-    /// It answered that a schema is not registered, or refused.
+    /// The ids are those of a bundle, and the registry has not been there to confirm them.
+    Bundle,
+    /// The ids were confirmed, and the registry does not answer now.
+    Away,
+    /// The ids were confirmed, and the registry does not know them any more.
+    Missing,
+    /// It answered that a schema is not registered, or that an id is another schema's.
     Refused,
 }
+
+/// How requests to a registry end: what has a series of its own.
+const REGISTRY_CODES: [&str; 15] = [
+    "200",
+    "400",
+    "401",
+    "403",
+    "404",
+    "408",
+    "409",
+    "422",
+    "429",
+    "500",
+    "502",
+    "503",
+    "504",
+    "timeout",
+    "unreachable",
+];
+/// The reasons for which a request to a registry is made again.
+const REGISTRY_REASONS: [&str; 6] = ["unreachable", "timeout", "throttled", "denied", "unavailable", "not_a_registry"];
+/// For a label's value that is on no list.
+const OTHER: &str = "other";
 
 /// A word of a closed set, in the order of the metric's series.
 trait Word: Copy + 'static {
@@ -112,9 +143,10 @@ macro_rules! words {
 words! {
     TransactionEnd: Committed = "committed", Aborted = "aborted", Fenced = "fenced", Fatal = "fatal";
     Rebuild: ProducerFatal = "producer_fatal", ProducerFenced = "producer_fenced", TransactionStuck = "transaction_stuck",
-        ConsumerFatal = "consumer_fatal", Other = "other";
+        ConsumerFatal = "consumer_fatal", Credentials = "credentials", Other = "other";
     Rebalance: Assign = "assign", Revoke = "revoke", Lost = "lost";
-    RegistryState: Waiting = "waiting", Pinned = "pinned", Refused = "refused";
+    RegistryState: Waiting = "waiting", Pinned = "pinned", Bundle = "bundle", Away = "away", Missing = "missing",
+        Refused = "refused";
 }
 
 /// One series for each word of a closed set, there from the start.
@@ -168,7 +200,8 @@ pub struct Metrics {
     rebuilds: PerWord<Rebuild, IntCounter>,
     rebalances: PerWord<Rebalance, IntCounter>,
     registry_state: PerWord<RegistryState, IntGauge>,
-    registry_retries: IntCounter,
+    registry_requests: IntCounterVec,
+    registry_retries: IntCounterVec,
     schemas: IntGaugeVec,
     assigned: IntGaugeVec,
     lag: IntGaugeVec,
@@ -197,7 +230,23 @@ impl Metrics {
         )?;
         let dead_letters =
             make.counters("koine_dead_letters_total", "Dead letters written, by code.", &["vendor", "code"])?;
-        let state = make.gauges("koine_registry_state", "1 for the state of the schema registry: waiting (asking, or asking again), pinned (all ids known), refused (a schema is not registered).", &["state"])?;
+        let state = make.gauges("koine_registry_state", "1 for the state of the schema registry: waiting (asking, or asking again), pinned (all ids known and confirmed), bundle (ids from a bundle, not confirmed yet), away (confirmed, and it does not answer now), missing (confirmed, and forgotten by it), refused (a schema is not registered, or an id is another schema's).", &["state"])?;
+        let registry_requests = make.counters(
+            "koine_registry_requests_total",
+            "Requests to the schema registry by how they ended: a status, timeout, or unreachable.",
+            &["code"],
+        )?;
+        let registry_retries = make.counters(
+            "koine_registry_retries_total",
+            "Requests to the schema registry that have to be made again, by reason.",
+            &["reason"],
+        )?;
+        for code in REGISTRY_CODES.into_iter().chain([OTHER]) {
+            registry_requests.with_label_values(&[code]);
+        }
+        for reason in REGISTRY_REASONS.into_iter().chain([OTHER]) {
+            registry_retries.with_label_values(&[reason]);
+        }
         let transactions = make.counters("koine_transactions_total", "Transactions by how they ended.", &["result"])?;
         let rebuilds =
             make.counters("koine_rebuilds_total", "Times a worker made its consumer and producer anew.", &["reason"])?;
@@ -266,10 +315,8 @@ impl Metrics {
             rebuilds: PerWord::new(|word| rebuilds.with_label_values(&[word])),
             rebalances: PerWord::new(|word| rebalances.with_label_values(&[word])),
             registry_state: PerWord::new(|word| state.with_label_values(&[word])),
-            registry_retries: make.counter(
-                "koine_registry_retries_total",
-                "Requests to the schema registry that have to be made again.",
-            )?,
+            registry_requests,
+            registry_retries,
             schemas: make.gauges(
                 "koine_schema_info",
                 "The schema id in use for a subject; always 1.",
@@ -385,8 +432,16 @@ impl Metrics {
         }
     }
 
-    pub fn registry_retry(&self) {
-        self.registry_retries.inc();
+    /// A request ended: with a status, in a `timeout`, or `unreachable`.
+    pub fn registry_request(&self, code: &str) {
+        let code = if REGISTRY_CODES.contains(&code) { code } else { OTHER };
+        self.registry_requests.with_label_values(&[code]).inc();
+    }
+
+    /// A request has to be made again.
+    pub fn registry_retry(&self, reason: &str) {
+        let reason = if REGISTRY_REASONS.contains(&reason) { reason } else { OTHER };
+        self.registry_retries.with_label_values(&[reason]).inc();
     }
 
     pub fn schema_pinned(&self, subject: &str, id: u32) {
@@ -703,6 +758,8 @@ mod tests {
             r#"koine_rebalances_total{kind="lost"} 0"#,
             r#"koine_commits_total{result="failed"} 0"#,
             r#"koine_registry_state{state="waiting"} 0"#,
+            r#"koine_registry_requests_total{code="504"} 0"#,
+            r#"koine_registry_retries_total{reason="throttled"} 0"#,
             "koine_producer_fatal_errors_total 0",
             "koine_offset_regressions_total 0",
             r#"koine_build_info{build="0.1.0+abc",librdkafka="2.12.1",version="0.1.0"} 1"#,
@@ -811,7 +868,13 @@ mod tests {
         metrics.registry_state(RegistryState::Waiting);
         metrics.registry_state(RegistryState::Pinned);
         metrics.schema_pinned("commerce.order.v1-value", 42);
+        metrics.registry_request("429");
+        metrics.registry_request("418");
+        metrics.registry_retry("throttled");
         let page = metrics.render(Exposition::Prometheus);
+        has(&page, r#"koine_registry_requests_total{code="429"} 1"#);
+        has(&page, r#"koine_registry_requests_total{code="other"} 1"#);
+        has(&page, r#"koine_registry_retries_total{reason="throttled"} 1"#);
         has(&page, r#"koine_registry_state{state="waiting"} 0"#);
         has(&page, r#"koine_registry_state{state="pinned"} 1"#);
         has(&page, r#"koine_schema_info{schema_id="42",subject="commerce.order.v1-value"} 1"#);

@@ -263,6 +263,26 @@ fn run_check_finds_properties_that_librdkafka_does_not_know() {
 }
 
 #[test]
+fn run_check_looks_into_bundles_and_certificates() {
+    let folder = Folder::new("files");
+    let junk = folder.file("junk", "hush-hush");
+    for (section, names) in [
+        (format!("bundle: {junk}"), "registry.bundle"),
+        (format!("ca_file: {junk}"), "registry.ca_file"),
+        (format!("cert_file: {junk}, key_file: {junk}"), "registry.key_file"),
+    ] {
+        let text_of_it = format!(
+            "kafka: {{bootstrap_servers: 'kafka:9092'}}\nregistry: {{url: 'http://registry:8081', {section}}}\n"
+        );
+        let config = folder.file("koine.yaml", &text_of_it);
+        let output = koine(&["run", "--check", "--config", &config], "");
+        assert_eq!(code(&output), 2, "{section}");
+        let told = text(&output.stderr);
+        assert!(told.contains(names) && !told.contains("hush"), "{told}");
+    }
+}
+
+#[test]
 fn every_mistake_of_a_configuration_is_told_at_once() {
     let folder = Folder::new("mistakes");
     let config = folder.file(

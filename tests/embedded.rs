@@ -75,6 +75,7 @@ impl Stage {
                 bootstrap_servers: self.cluster.bootstrap_servers(),
                 // The embedded broker does not notice that a member leaves.
                 properties: vec![("session.timeout.ms".to_owned(), "6000".to_owned())],
+                credentials: None,
             },
             group: "koine".to_owned(),
             group_protocol: "classic".to_owned(),

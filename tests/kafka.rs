@@ -121,7 +121,11 @@ impl World {
         let [customer, cart, order, product] = self.canonical();
         let raw = self.raw();
         Plan {
-            connection: Connection { bootstrap_servers: self.brokers.clone(), properties: Vec::new() },
+            connection: Connection {
+                bootstrap_servers: self.brokers.clone(),
+                properties: Vec::new(),
+                credentials: None,
+            },
             group: self.run.clone(),
             group_protocol: "classic".to_owned(),
             topics: vec![raw.clone()],
@@ -338,7 +342,7 @@ fn what_goes_while_it_is_read_stops_its_partition_and_no_other() {
         property("fetch.message.max.bytes", "20000"),
     ];
     let consumer = Ours::open(&ConsumerSettings {
-        connection: Connection { bootstrap_servers: world.brokers.clone(), properties },
+        connection: Connection { bootstrap_servers: world.brokers.clone(), properties, credentials: None },
         group: world.run.clone(),
         group_protocol: "classic".to_owned(),
         topics: vec![world.raw()],

@@ -1,5 +1,6 @@
 //! The command line: one file a command. Messages for people go to standard error, data to standard output.
 
+mod credentials;
 mod demo;
 mod mapping;
 mod run;

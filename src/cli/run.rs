@@ -1,16 +1,16 @@
 //! `koine run`: the translator between the brokers and the registry of a configuration, until it is told to stop.
 
+mod pins;
+
+use super::credentials::Live;
 use super::{Failure, configuration};
-use crate::canonical::EntityKind;
 use crate::canonical::{Privacy, Treatment};
 use crate::codec::SchemaIds;
 use crate::config::{self, Config, Delivery, GroupProtocol, LogFormat, Source};
 use crate::http::{self, Health, Server};
 use crate::kafka::{self, Connection};
 use crate::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
-use crate::registry::{Registered, Registry, RegistryError, Waited, Wanted};
-use crate::schemas;
-use crate::telemetry::{self, BuildInfo, Metrics, RegistryState};
+use crate::telemetry::{self, BuildInfo, Metrics};
 use crate::translate::{BUILD, Extensions, SourceSettings, time_zone};
 use crate::vendors::vendor;
 use std::net::SocketAddr;
@@ -40,6 +40,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = configuration(arguments.config.as_deref(), &["kafka.bootstrap_servers", "registry.url"])?;
     if arguments.check {
         connection(&config).check().map_err(|error| Failure::Usage(format!("kafka.properties: {error}")))?;
+        Live::check(&config).map_err(Failure::Usage)?;
+        if let Some(file) = &config.registry.bundle {
+            pins::from_bundle(file, &config.topics.canonical().map(crate::schemas::subject))?;
+        }
         for (class, _) in config.privacy.classes.iter().filter(|(_, treatment)| *treatment == Treatment::Hash) {
             eprintln!("koine: privacy.{}: texts are hashed, and what is no text is dropped", class.as_str());
         }
@@ -54,7 +58,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let _ = stop.send(true);
     });
     let Some(running) = start(&config, &runtime, arguments.accept_loss, stopped.clone())? else { return Ok(()) };
-    while !running.is_finished() && !*stopped.borrow() {
+    while !running.is_finished() && !running.is_refused() && !*stopped.borrow() {
         std::thread::sleep(Duration::from_millis(20));
     }
     running.stop()
@@ -86,6 +90,8 @@ pub struct Running<'r> {
     server: Server,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
+    /// Why the registry does not let us go on, once it does not.
+    refused: watch::Receiver<Option<String>>,
     runtime: &'r Runtime,
 }
 
@@ -109,14 +115,19 @@ pub fn start<'r>(
         .block_on(server)
         .map_err(|error| Failure::Usage(format!("http.listen: {}: {error}", config.http_listen)))?;
     tracing::info!(address = %server.address(), build = BUILD, "pages are served");
-    let Some(schemas) = runtime.block_on(pin(config, &metrics, stopped))? else {
+    let Some(pins) = runtime.block_on(pins::pin(config, &metrics, stopped))? else {
         runtime.block_on(server.stop());
         return Ok(None);
     };
     health.schemas_pinned(true);
-    let plan = plan(config, schemas, accept_loss, Arc::clone(&metrics), Arc::clone(&health));
+    let plan = plan(config, pins.ids()?, accept_loss, Arc::clone(&metrics), Arc::clone(&health));
     let handle = Service::start(plan).map_err(failure)?;
-    Ok(Some(Running { handle, server, health, metrics, runtime }))
+    let (refuse, refused) = watch::channel(None);
+    runtime.spawn(async move {
+        let why = pins.watch().await;
+        let _ = refuse.send(Some(why));
+    });
+    Ok(Some(Running { handle, server, health, metrics, refused, runtime }))
 }
 
 impl Running<'_> {
@@ -134,15 +145,26 @@ impl Running<'_> {
         self.handle.is_finished()
     }
 
-    /// Finishes what is at hand, commits, leaves the group, and ends the pages last: a probe can see it drain.
+    /// Whether the registry has said that what is written is not what its ids stand for.
+    pub fn is_refused(&self) -> bool {
+        self.refused.borrow().is_some()
+    }
+
+    /// Finishes what is at hand, commits, leaves the group, and ends the pages last: a probe can see it drain. What the
+    /// registry has refused is not finished but left undone.
     pub fn stop(self) -> Result<(), Failure> {
+        let refused = self.refused.borrow().clone();
         self.health.draining();
-        self.handle.stop();
+        match &refused {
+            Some(_) => self.handle.abandon(),
+            None => self.handle.stop(),
+        }
         let exit = self.handle.wait();
         self.runtime.block_on(self.server.stop());
-        match exit {
-            Exit::Stopped => Ok(()),
-            other => Err(failure(other)),
+        match (refused, exit) {
+            (Some(why), _) => Err(Failure::Usage(why)),
+            (None, Exit::Stopped) => Ok(()),
+            (None, other) => Err(failure(other)),
         }
     }
 }
@@ -152,47 +174,6 @@ fn failure(exit: Exit) -> Failure {
         Exit::Misconfigured(why) => Failure::Usage(why),
         Exit::Broken(why) => Failure::Internal(why),
         Exit::Stopped => Failure::Internal("it has stopped by itself".to_owned()),
-    }
-}
-
-/// The ids of the schemas, looked up by content. Trouble is waited out; that a schema is not registered is an answer.
-async fn pin(
-    config: &Config,
-    metrics: &Metrics,
-    mut stopped: watch::Receiver<bool>,
-) -> Result<Option<SchemaIds>, Failure> {
-    let registry = Registry::new(&config.registry).map_err(Failure::Usage)?;
-    let subjects = config.topics.canonical().map(schemas::subject);
-    let wanted: Vec<Wanted<'_>> = EntityKind::ALL
-        .into_iter()
-        .zip(&subjects)
-        .map(|(kind, subject)| Wanted { subject, schema: schemas::json(kind) })
-        .collect();
-    metrics.registry_state(RegistryState::Waiting);
-    let waiting = |error: &RegistryError, pause: Duration| {
-        metrics.registry_retry();
-        tracing::warn!(reason = error.kind.as_str(), pause_ms = pause.as_millis() as u64, "{error}; asking again");
-    };
-    let canceled = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
-    match registry.wait_for_ids(&wanted, canceled, waiting).await {
-        Ok(Waited::Canceled) => Ok(None),
-        Ok(Waited::Pinned(registered)) => {
-            metrics.registry_state(RegistryState::Pinned);
-            for Registered { subject, id, .. } in &registered {
-                tracing::info!(subject, id, "schema pinned");
-                metrics.schema_pinned(subject, *id);
-            }
-            match registered.as_slice() {
-                [customer, cart, order, product] => {
-                    Ok(Some(SchemaIds { customer: customer.id, cart: cart.id, order: order.id, product: product.id }))
-                }
-                _ => Err(Failure::Internal("the registry has answered for other schemas than were asked for".into())),
-            }
-        }
-        Err(error) => {
-            metrics.registry_state(RegistryState::Refused);
-            Err(Failure::Usage(format!("{error}. `koine schemas register` registers this build's schemas")))
-        }
     }
 }
 
@@ -237,10 +218,11 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
 }
 
 fn connection(config: &Config) -> Connection {
-    let properties = config.kafka.properties.iter();
+    let live = Live::new(config);
     Connection {
         bootstrap_servers: config.kafka.bootstrap_servers.join(","),
-        properties: properties.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect(),
+        properties: live.at_start(),
+        credentials: Some(Arc::new(live)),
     }
 }
 

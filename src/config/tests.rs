@@ -465,3 +465,49 @@ fn any_value_anywhere_is_survived() {
         }
     }
 }
+
+fn all_mistakes(text: &str) -> String {
+    mistakes(text, &[]).join("\n")
+}
+
+/// Client credentials: whole or not at all, one way to authenticate, and the secret never shown.
+#[test]
+fn client_credentials_belong_together() {
+    let whole = "{token_url: 'https://issuer/token', client_id: me, client_secret: hush, scope: s}";
+    let config = ok(&format!("kafka: {{oauth: {whole}}}\nregistry: {{oauth: {whole}}}"));
+    let oauth = config.kafka.oauth.clone().unwrap();
+    assert_eq!((oauth.section, oauth.client_secret.expose()), ("kafka.oauth", "hush"));
+    assert!(matches!(&config.registry.auth, RegistryAuth::Oauth(oauth) if oauth.section == "registry.oauth"));
+    assert!(!format!("{config:?} {}", config.to_yaml()).contains("hush"));
+    for section in ["kafka", "registry"] {
+        let found = all_mistakes(&format!("{section}: {{oauth: {{client_id: me}}}}"));
+        assert!(found.contains("token_url") && found.contains("client_secret"), "{found}");
+        let user =
+            format!("{section}: {{oauth: {{token_url: 'https://me:hush@issuer', client_id: a, client_secret: b}}}}");
+        assert!(all_mistakes(&user).contains("names a user") && !all_mistakes(&user).contains("hush"));
+        assert!(all_mistakes(&format!("{section}: {{oauth: {{ca_file: /nowhere.pem}}}}")).contains("cannot read"));
+    }
+    assert!(all_mistakes(&format!("registry: {{username: u, password: p, oauth: {whole}}}")).contains("one is due"));
+    for (property, says) in [
+        ("sasl.mechanism: PLAIN", "should be OAUTHBEARER"),
+        ("security.protocol: SSL", "should be SASL_SSL or SASL_PLAINTEXT"),
+        ("sasl.password: x", "is of no use"),
+    ] {
+        let found = all_mistakes(&format!("kafka: {{oauth: {whole}, properties: {{{property}}}}}"));
+        assert!(found.contains(says), "{found}");
+    }
+    assert!(
+        ok(&format!("kafka: {{oauth: {whole}, properties: {{sasl.mechanism: oauthbearer}}}}")).kafka.oauth.is_some()
+    );
+    assert!(all_mistakes("kafka: {properties: {sasl.oauthbearer.method: oidc}}").contains("set kafka.oauth"));
+}
+
+#[test]
+fn a_client_certificate_has_its_key() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    assert!(all_mistakes(&format!("registry: {{cert_file: {file}}}")).contains("registry.key_file"));
+    assert!(all_mistakes(&format!("registry: {{key_file: {file}}}")).contains("registry.cert_file"));
+    let tls = ok(&format!("registry: {{cert_file: {file}, key_file: {file}}}")).registry.tls;
+    assert_eq!(tls.identity, Some((file.into(), file.into())));
+    assert!(all_mistakes("registry: {bundle: /nowhere.json}").contains("cannot read"));
+}

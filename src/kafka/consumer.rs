@@ -4,10 +4,12 @@
 //! group committed, a new group at the earliest record, and a partition whose place is gone does not start at all.
 
 use super::assignment::{self, Assigned, Gone, Seen, Start};
+use super::login::Login;
 use super::record::Record;
 use super::settings::ConsumerSettings;
 use super::trouble::{self, Trouble};
 use super::{Offsets, TopicPartition};
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
@@ -16,6 +18,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::error::Error;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -63,12 +66,19 @@ enum Rebalance {
 
 #[derive(Default)]
 struct Context {
+    login: Login,
     rebalances: Mutex<VecDeque<Rebalance>>,
     /// Nobody polls any more but the closing itself, so rebalances are answered where they are heard.
     is_closing: AtomicBool,
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.login.token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
         log(level, fac, message);
     }
@@ -161,7 +171,9 @@ impl Consumer {
     /// Makes a consumer and subscribes it.
     pub fn open(settings: &ConsumerSettings) -> Result<Consumer, Trouble> {
         let fatal = |error: KafkaError| Trouble::Fatal(error.to_string());
-        let base: BaseConsumer<Context> = settings.config().create_with_context(Context::default()).map_err(fatal)?;
+        let context = Context { login: settings.connection.login(), ..Context::default() };
+        let base: BaseConsumer<Context> = settings.config().create_with_context(context).map_err(fatal)?;
+        base.context().login.start(base.client());
         let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
         base.subscribe(&topics).map_err(fatal)?;
         Ok(Consumer { base, state: RefCell::default(), accept_loss: settings.accept_loss })

@@ -6,6 +6,7 @@
 mod assignment;
 mod consumer;
 mod embedded;
+mod login;
 mod native;
 mod producer;
 mod reader;
@@ -17,6 +18,7 @@ mod trouble;
 pub use assignment::{Gone, Side};
 pub use consumer::{Consumer, Membership, Polled};
 pub use embedded::{EmbeddedBroker, Writer};
+pub use login::{Credentials, NoToken, Token};
 pub use producer::{Failure, Outgoing, Producer, SendError};
 pub use reader::{Read, Reader};
 pub use record::Record;

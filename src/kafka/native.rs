@@ -1,12 +1,14 @@
-//! Two calls of librdkafka that its Rust wrapper does not offer as they are needed. All `unsafe` code of koine is here.
+//! Calls of librdkafka that its Rust wrapper does not offer as they are needed. All `unsafe` code of koine is here.
 
 #![allow(unsafe_code)]
 
+use rdkafka::ClientContext;
 use rdkafka::bindings;
+use rdkafka::client::{Client, OAuthToken};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString, c_char};
 use std::time::Duration;
 
 /// Calls `each` with every header of a record.
@@ -49,4 +51,32 @@ pub fn flush<C: ProducerContext>(producer: &BaseProducer<C>, timeout: Duration) 
     let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: the pointer is that of a producer that is alive as long as the reference.
     unsafe { bindings::rd_kafka_flush(producer.client().native_ptr(), timeout_ms) };
+}
+
+/// Gives a client a token for SASL/OAUTHBEARER. The error is librdkafka's reason, which quotes no token.
+///
+/// The wrapper does it only when librdkafka asks, which needs somebody who serves the client.
+pub fn set_token<C: ClientContext>(client: &Client<C>, token: &OAuthToken) -> Result<(), String> {
+    let text = |text: &str| CString::new(text).map_err(|_| "a zero byte in a token or a name".to_owned());
+    let (token_text, principal) = (text(&token.token)?, text(&token.principal_name)?);
+    let mut why: [c_char; 512] = [0; 512];
+    // SAFETY: the client is alive as long as the reference; both texts end with a zero byte and are copied before the
+    // call returns; no extensions are given; the buffer for the reason is as long as is said.
+    let code = unsafe {
+        bindings::rd_kafka_oauthbearer_set_token(
+            client.native_ptr(),
+            token_text.as_ptr(),
+            token.lifetime_ms,
+            principal.as_ptr(),
+            std::ptr::null_mut(),
+            0,
+            why.as_mut_ptr(),
+            why.len(),
+        )
+    };
+    if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return Ok(());
+    }
+    // SAFETY: the array is zeroed and librdkafka ends what it writes there with a zero byte.
+    Err(unsafe { CStr::from_ptr(why.as_ptr()) }.to_string_lossy().into_owned())
 }

@@ -2,14 +2,17 @@
 //!
 //! Every call is bounded in time and says by its [`Trouble`] what is to be done next.
 
+use super::login::Login;
 use super::settings::ProducerSettings;
 use super::trouble::{self, Trouble};
 use super::{Membership, Offsets, native};
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use std::error::Error;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -50,10 +53,17 @@ pub struct Producer {
 
 #[derive(Default)]
 struct Reports {
+    login: Login,
     failures: Mutex<Vec<Failure>>,
 }
 
 impl ClientContext for Reports {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.login.token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
         super::consumer::log(level, fac, message);
     }
@@ -81,8 +91,10 @@ impl ProducerContext for Reports {
 impl Producer {
     /// Makes a producer. It is ready for records, or (with a transactional id) for [`Self::init_transactions`].
     pub fn open(settings: &ProducerSettings) -> Result<Producer, Trouble> {
-        let base = settings.config().create_with_context(Reports::default());
-        let base = base.map_err(|error: KafkaError| Trouble::Fatal(error.to_string()))?;
+        let reports = Reports { login: settings.connection.login(), ..Reports::default() };
+        let base = settings.config().create_with_context(reports);
+        let base: BaseProducer<Reports> = base.map_err(|error: KafkaError| Trouble::Fatal(error.to_string()))?;
+        base.context().login.start(base.client());
         Ok(Producer { base, is_transactional: settings.transactional_id.is_some() })
     }
 

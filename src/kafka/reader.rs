@@ -1,6 +1,7 @@
 //! Reads topics from their beginning, outside any group and without a trace on the broker. For whoever looks at what
 //! was written; never for the records that are translated.
 
+use super::login::Quiet;
 use super::record::Record;
 use super::settings::Connection;
 use super::trouble::Trouble;
@@ -16,7 +17,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 /// A consumer of committed records.
 pub struct Reader {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Quiet>,
     /// Where each partition ended when it was opened, and where we are.
     ends: HashMap<(String, i32), (i64, i64)>,
 }
@@ -38,7 +39,9 @@ impl Reader {
         config.set("group.id", "koine-reader").set("enable.auto.commit", "false");
         config.set("isolation.level", "read_committed").set("auto.offset.reset", "earliest");
         config.set("fetch.wait.max.ms", "50").set("fetch.queue.backoff.ms", "5");
-        let consumer: BaseConsumer = config.create().map_err(fatal)?;
+        let quiet = Quiet { login: connection.login() };
+        let consumer: BaseConsumer<Quiet> = config.create_with_context(quiet).map_err(fatal)?;
+        consumer.context().login.start(consumer.client());
         let mut list = TopicPartitionList::new();
         let mut ends = HashMap::new();
         let metadata = consumer.fetch_metadata(None, ANSWER).map_err(retriable)?;

@@ -15,6 +15,8 @@ pub enum Trouble {
     Fenced(String),
     /// The client is beyond repair: a new instance is needed.
     Fatal(String),
+    /// The brokers do not believe who we are, and have said so often enough.
+    Denied(String),
     /// One record is refused for what it is. Not the infrastructure's fault.
     Refused(Refusal),
 }
@@ -40,6 +42,7 @@ impl Trouble {
             Trouble::Abort(_) => "aborted",
             Trouble::Fenced(_) => "fenced",
             Trouble::Fatal(_) => "fatal",
+            Trouble::Denied(_) => "denied",
             Trouble::Refused(_) => "refused",
         }
     }
@@ -48,9 +51,11 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::Retriable(why) | Trouble::Abort(why) | Trouble::Fenced(why) | Trouble::Fatal(why) => {
-                f.write_str(why)
-            }
+            Trouble::Retriable(why)
+            | Trouble::Abort(why)
+            | Trouble::Fenced(why)
+            | Trouble::Fatal(why)
+            | Trouble::Denied(why) => f.write_str(why),
             Trouble::Refused(Refusal::TooLarge) => f.write_str("the record is larger than the topic takes"),
             Trouble::Refused(Refusal::Invalid) => f.write_str("the topic does not take the record"),
         }

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// How long one call to the broker may take before it is called again. Short, so that a stop is heard.
 const CALL: Duration = Duration::from_secs(3);
+/// How many things a producer without work hears at a time: log lines, errors, that a token is due.
+const IDLE_EVENTS: usize = 20;
 
 /// A batch to deliver.
 pub struct Job<'c> {
@@ -220,7 +222,16 @@ impl<'w> Courier<'w> {
         }
     }
 
-    fn forget_producer(&mut self) {
+    /// Nothing to do: serves the producer, who has to ask for a token now and then.
+    pub fn idle(&self) {
+        if let Some(producer) = &self.producer {
+            // It hears one thing a call.
+            (0..IDLE_EVENTS).for_each(|_| producer.serve(Duration::ZERO));
+        }
+    }
+
+    /// Drops the producer; the next batch gets another.
+    pub fn forget_producer(&mut self) {
         self.worker.heart.producer_ready(false);
         self.producer = None;
     }

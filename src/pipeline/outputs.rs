@@ -70,7 +70,10 @@ impl Outputs {
 
     /// Looks at the topics, and makes what is missing and may be made. `is_raw`: whether koine reads a topic.
     pub fn prepare(&self, connection: &Connection, is_raw: impl Fn(&str) -> bool) -> Result<(), NotReady> {
-        let wait = |trouble: Trouble| NotReady::Wait(trouble.to_string());
+        let wait = |trouble: Trouble| match trouble {
+            Trouble::Denied(why) => NotReady::Never(why),
+            other => NotReady::Wait(other.to_string()),
+        };
         let topics = Topics::open(connection).map_err(|trouble| NotReady::Never(trouble.to_string()))?;
         let mut there = topics.all().map_err(wait)?;
         let missing = self.missing(&there, &is_raw);

@@ -146,6 +146,12 @@ impl Handle {
         self.control.stop();
     }
 
+    /// Tells it to leave what is at hand undone, and to leave: nothing more may be written.
+    pub fn abandon(&self) {
+        self.control.give_up();
+        self.control.stop();
+    }
+
     /// Whether it has ended.
     pub fn is_finished(&self) -> bool {
         self.supervisor.is_finished()

@@ -27,6 +27,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How often the same trouble of the consumer is said.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 const LAG_EVERY: Duration = Duration::from_secs(15);
+/// How often secrets and certificates are looked at. What has changed counts once it has been the same for so long.
+const SECRETS_EVERY: Duration = Duration::from_secs(2);
 /// How long leaving the group may take.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -52,6 +54,8 @@ enum SessionEnd {
     Stopped,
     /// It is beyond repair; another one may fare better.
     Renew(String),
+    /// All is well, but it knows only the secrets and certificates of the time when it was made.
+    Outdated,
     Fault(Fault),
 }
 
@@ -68,12 +72,25 @@ impl Worker {
         let mut translator = Translator::new();
         let mut tally = Tally::new(self.plan.metrics.tables());
         let mut backoff = Backoff::new();
+        let mut has_worked = false;
         while !self.control.is_stopping() {
             self.heart.beat();
-            let consumer =
-                Consumer::open(&self.consumer).map_err(|trouble| Fault::Misconfigured(trouble.to_string()))?;
+            // Before the clients are made: what changes meanwhile is then a change.
+            let secrets = self.consumer.connection.fingerprint();
+            let consumer = match Consumer::open(&self.consumer) {
+                Ok(consumer) => consumer,
+                // A certificate that is half replaced.
+                Err(trouble) if has_worked => {
+                    let pause = backoff.pause();
+                    tracing::error!(worker = self.number, why = %trouble, ?pause, "no consumer can be made; trying again");
+                    self.control.sleep(pause, || self.control.is_stopping());
+                    continue;
+                }
+                Err(trouble) => return Err(Fault::Misconfigured(trouble.to_string())),
+            };
+            has_worked = true;
             let started = Instant::now();
-            let end = self.session(&consumer, &mut courier, &mut translator, &mut tally);
+            let end = self.session(&consumer, secrets, &mut courier, &mut translator, &mut tally);
             self.heart.group_joined(false);
             if !consumer.close(CLOSE) {
                 tracing::warn!(worker = self.number, "leaving the group takes too long; not waiting for it");
@@ -81,6 +98,14 @@ impl Worker {
             match end {
                 SessionEnd::Stopped => return Ok(()),
                 SessionEnd::Fault(fault) => return Err(fault),
+                SessionEnd::Outdated => {
+                    tracing::info!(
+                        worker = self.number,
+                        "secrets or certificates have changed; making the clients anew"
+                    );
+                    self.plan.metrics.rebuild(Rebuild::Credentials);
+                    courier.forget_producer();
+                }
                 SessionEnd::Renew(why) => {
                     tracing::error!(worker = self.number, why, "the consumer is beyond repair; making a new one");
                     self.plan.metrics.rebuild(Rebuild::ConsumerFatal);
@@ -98,6 +123,7 @@ impl Worker {
     fn session(
         &self,
         consumer: &Consumer,
+        secrets: u64,
         courier: &mut Courier<'_>,
         translator: &mut Translator,
         tally: &mut Tally,
@@ -129,6 +155,7 @@ impl Worker {
                 lag_at: Instant::now(),
                 complaints: HashMap::new(),
                 is_held: false,
+                secrets: Secrets::new(secrets),
             };
             let end = session.run().unwrap_or_else(|end| end);
             // The courier goes when there are no more jobs, and the scope waits for it: nothing may keep it.
@@ -142,11 +169,43 @@ impl Worker {
 
 fn run_courier<'c>(courier: &mut Courier<'_>, jobs: &Receiver<Job<'c>>, done: &Sender<Finished<'c>>) {
     courier.get_ready();
-    for Job { mut batch, offsets, membership } in jobs {
+    loop {
+        let Job { mut batch, offsets, membership } = match jobs.recv_timeout(Duration::from_secs(1)) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                courier.idle();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let end = courier.deliver(&mut batch, &offsets, membership.as_ref());
         if done.send(Finished { batch, offsets, end }).is_err() {
             return;
         }
+    }
+}
+
+/// Whether the secrets are what they were when the clients were made.
+struct Secrets {
+    known: u64,
+    /// What they were when they were looked at last.
+    last: u64,
+    look_at: Instant,
+}
+
+impl Secrets {
+    fn new(known: u64) -> Secrets {
+        Secrets { known, last: known, look_at: Instant::now() + SECRETS_EVERY }
+    }
+
+    /// Whether they have changed, and are not just changing.
+    fn have_changed(&mut self, look: impl FnOnce() -> u64) -> bool {
+        if Instant::now() < self.look_at {
+            return false;
+        }
+        self.look_at = Instant::now() + SECRETS_EVERY;
+        let before = std::mem::replace(&mut self.last, look());
+        self.last != self.known && self.last == before
     }
 }
 
@@ -173,6 +232,7 @@ struct Session<'s, 'c> {
     /// What was said of the consumer's trouble, and when.
     complaints: HashMap<String, Instant>,
     is_held: bool,
+    secrets: Secrets,
 }
 
 struct InFlight {
@@ -189,6 +249,10 @@ impl<'c> Session<'_, 'c> {
             if self.worker.control.is_stopping() {
                 self.deliver_all(None)?;
                 return Ok(SessionEnd::Stopped);
+            }
+            if self.secrets.have_changed(|| self.worker.consumer.connection.fingerprint()) {
+                self.deliver_all(Some(Instant::now() + DRAIN))?;
+                return Ok(SessionEnd::Outdated);
             }
             self.hand_over_what_is_due()?;
             if self.is_blocked() {
@@ -528,4 +592,24 @@ fn names(partitions: &[TopicPartition]) -> String {
     let names: Vec<String> = partitions.iter().take(20).map(ToString::to_string).collect();
     let more = partitions.len().saturating_sub(names.len());
     if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_have_changed_once_they_have_stopped_changing() {
+        let mut secrets = Secrets::new(1);
+        assert!(!secrets.have_changed(|| panic!("it is not time yet")));
+        let mut look = |now| {
+            secrets.look_at = Instant::now();
+            secrets.have_changed(|| now)
+        };
+        assert!(!look(1));
+        assert!(!look(2), "it may be half written");
+        assert!(!look(3), "it was");
+        assert!(look(3));
+        assert!(!look(1) && !look(1), "and back");
+    }
 }

@@ -5,12 +5,14 @@ dead-letter topic under a prefix, METRICS for the counters.
 """
 import datetime
 import decimal
+import http.server
 import io
 import json
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +54,13 @@ def config(brokers, registry, group, sources, prefix, delivery, port):
         "delivery": delivery,
         "http": {"listen": f"127.0.0.1:{port}"},
     }
+
+
+def merged(one, other):
+    """`other` over `one`, section by section."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return other
+    return one | {key: merged(one[key], value) if key in one else value for key, value in other.items()}
 
 
 def dlq_topic(prefix, raw):
@@ -281,6 +291,8 @@ class Deployment:
     delivery: str = "exactly_once"
     registry: str | None = None
     started: int = field(default=0)
+    # Sections of the configuration, merged over what config() makes.
+    more: dict = field(default_factory=dict)
 
     @property
     def canonical(self):
@@ -295,8 +307,8 @@ class Deployment:
 
     def write_config(self, name, port, registry=None):
         path = self.directory / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(config(self.stack.brokers, registry or self.stack.registry, self.group, self.sources,
-                                              self.prefix, self.delivery, port), sort_keys=False))
+        made = config(self.stack.brokers, registry or self.stack.registry, self.group, self.sources, self.prefix, self.delivery, port)
+        path.write_text(yaml.safe_dump(merged(made, self.more), sort_keys=False))
         return path
 
     def register(self):
@@ -402,6 +414,89 @@ class KoineProcess:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"koine still runs 10 s after SIGTERM:\n{self.output()[-4000:]}") from None
         assert code == 0, f"koine ended with {code} after SIGTERM:\n{self.output()[-4000:]}"
+
+
+class FaultyRegistry:
+    """The real registry behind a proxy that can answer in its place. `fault`: None (forwards), a status, "hang" (no answer
+    while the fault lasts), "reset"; or a function of (method, path, body), which answers (status, body), or None to
+    forward. `seen` counts the requests by fault."""
+
+    def __init__(self, url):
+        self.target = url
+        self.seen = Counter()
+        self._fault = None
+        self._changed = threading.Condition()
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                fault = outer.fault
+                outer.seen[fault if fault is None or isinstance(fault, (int, str)) else "answer"] += 1
+                if fault == "hang":
+                    outer.wait_while("hang")
+                if fault in ("hang", "reset"):
+                    self.close_connection = True
+                    # A close with an RST, not a goodbye.
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    return
+                if isinstance(fault, int):
+                    extra = {429: [("Retry-After", "1")]}.get(fault, [])
+                    return self.reply(fault, json.dumps({"error_code": fault, "message": "told to"}).encode(), extra)
+                if callable(fault) and (made := fault(self.command, self.path, body)):
+                    return self.reply(made[0], made[1].encode(), [])
+                request = urllib.request.Request(outer.origin + self.path, body or None, method=self.command, headers={
+                    name: value for name, value in self.headers.items() if name.lower() in ("content-type", "accept")})
+                try:
+                    with urllib.request.urlopen(request, timeout=10) as answer:
+                        self.reply(answer.status, answer.read(), [])
+                except urllib.error.HTTPError as error:
+                    self.reply(error.code, error.read(), [])
+
+            def reply(self, status, body, extra):
+                self.send_response(status)
+                for name, value in [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *extra]:
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer
+
+            def log_message(self, *_):
+                pass
+
+        class Quiet(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass  # koine hangs up on what hangs
+
+        self.server = Quiet(("127.0.0.1", 0), Handler)
+        self.origin, path = re.fullmatch(r"(https?://[^/]+)(.*)", url).groups()
+        self.url = f"http://127.0.0.1:{self.server.server_port}{path}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def fault(self):
+        with self._changed:
+            return self._fault
+
+    @fault.setter
+    def fault(self, fault):
+        with self._changed:
+            self._fault = fault
+            self._changed.notify_all()
+
+    def wait_while(self, fault):
+        with self._changed:
+            self._changed.wait_for(lambda: self._fault != fault, 600)
+
+    def close(self):
+        self.fault = None
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Door:

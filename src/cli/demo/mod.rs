@@ -72,7 +72,8 @@ impl World {
                 broker.create_topic(&topic, partitions).map_err(internal)?;
             }
         }
-        let connection = Connection { bootstrap_servers: broker.bootstrap_servers(), properties: Vec::new() };
+        let connection =
+            Connection { bootstrap_servers: broker.bootstrap_servers(), properties: Vec::new(), credentials: None };
         Ok(World { broker, registry, connection })
     }
 
