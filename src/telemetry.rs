@@ -146,6 +146,7 @@ pub struct Metrics {
     events: Vec<IntCounter>,
     ignored: Vec<IntCounter>,
     dead_letters: Vec<IntCounter>,
+    passed_over: IntCounter,
     consumed: IntCounterVec,
     consumed_bytes: IntCounterVec,
     produced_bytes: IntCounter,
@@ -207,6 +208,10 @@ impl Metrics {
             events: all(&events, &[tables.vendors, tables.entities, tables.actions]),
             ignored: all(&ignored, &[tables.vendors, tables.rules]),
             dead_letters: all(&dead_letters, &[&vendors, tables.codes]),
+            passed_over: make.counter(
+                "koine_passed_over_total",
+                "Webhooks that a run with --only was not asked for. Consumed are events, ignored, dead letters and these.",
+            )?,
             consumed: make.counters(
                 "koine_records_consumed_total",
                 "Raw records whose batch is committed.",
@@ -299,9 +304,20 @@ impl Metrics {
         place.and_then(|place| self.records.get(place)).map_or(0, IntCounter::get)
     }
 
+    /// How many webhooks of all vendors ended so.
+    pub fn outcomes(&self, outcome: &str) -> u64 {
+        let vendors = self.tables.vendors.iter().copied().chain([UNKNOWN_VENDOR]);
+        vendors.map(|vendor| self.records(vendor, outcome)).sum()
+    }
+
     /// How many webhooks have their outcome.
     pub fn units(&self) -> u64 {
         self.records.iter().map(IntCounter::get).sum()
+    }
+
+    /// How many webhooks a run with `--only` was not asked for.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over.get()
     }
 
     pub fn tables(&self) -> &Tables {
@@ -433,6 +449,7 @@ pub struct Tally {
     events: Vec<u64>,
     ignored: Vec<u64>,
     dead_letters: Vec<u64>,
+    passed_over: u64,
     produced_bytes: u64,
     topics: Vec<TopicTally>,
 }
@@ -464,6 +481,7 @@ impl Tally {
             events: vec![0; vendors * entities * actions],
             ignored: vec![0; vendors * rules],
             dead_letters: vec![0; (vendors + 1) * codes],
+            passed_over: 0,
             produced_bytes: 0,
             topics: Vec::new(),
         }
@@ -513,6 +531,12 @@ impl Tally {
         count(&mut self.dead_letters, vendor * self.codes + code);
     }
 
+    /// A webhook that was not asked for.
+    #[inline]
+    pub fn passed_over(&mut self) {
+        self.passed_over += 1;
+    }
+
     /// Bytes of values handed to the producer.
     #[inline]
     pub fn produced(&mut self, bytes: usize) {
@@ -530,6 +554,7 @@ impl Tally {
         drain(&mut self.events, &metrics.events);
         drain(&mut self.ignored, &metrics.ignored);
         drain(&mut self.dead_letters, &metrics.dead_letters);
+        metrics.passed_over.inc_by(std::mem::take(&mut self.passed_over));
         metrics.produced_bytes.inc_by(std::mem::take(&mut self.produced_bytes));
         for topic in &mut self.topics {
             topic.counters.0.inc_by(std::mem::take(&mut topic.records));
@@ -542,7 +567,7 @@ impl Tally {
         for counts in [&mut self.records, &mut self.events, &mut self.ignored, &mut self.dead_letters] {
             counts.fill(0);
         }
-        self.produced_bytes = 0;
+        (self.passed_over, self.produced_bytes) = (0, 0);
         for topic in &mut self.topics {
             (topic.records, topic.bytes) = (0, 0);
         }

@@ -95,6 +95,7 @@ impl Stage {
                 sets: HeaderSets::default(),
             },
             accept_loss: false,
+            only: None,
             instance: None,
             metrics: Arc::clone(&self.metrics),
             health: Arc::clone(&self.health),

@@ -137,6 +137,7 @@ impl World {
             drain: Duration::from_secs(8),
             dead_letters: Policy { group: self.run.clone(), drop_headers: Vec::new(), sets: HeaderSets::default() },
             accept_loss: false,
+            only: None,
             instance: None,
             metrics: Arc::clone(&self.metrics),
             health: Arc::new(Health::new(Duration::from_secs(300))),

@@ -1,6 +1,7 @@
 //! The command line: one file a command. Messages for people go to standard error, data to standard output.
 
 mod demo;
+mod only;
 mod run;
 mod schemas;
 mod translate;

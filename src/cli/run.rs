@@ -1,12 +1,12 @@
 //! `koine run`: the translator between the brokers and the registry of a configuration, until it is told to stop.
 
-use super::{Failure, configuration};
+use super::{Failure, configuration, only};
 use crate::canonical::EntityKind;
 use crate::codec::SchemaIds;
 use crate::config::{Config, Delivery, Extensions, GroupProtocol, LogFormat, Source};
 use crate::http::{self, Health, Server};
 use crate::kafka::{self, Connection};
-use crate::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
+use crate::pipeline::{Exit, Handle, HeaderSets, Limits, Only, Outputs, Plan, Policy, Service, tables};
 use crate::registry::{Registered, Registry, RegistryError, Waited, Wanted};
 use crate::schemas;
 use crate::telemetry::{self, BuildInfo, Metrics, RegistryState};
@@ -30,6 +30,17 @@ pub struct Arguments {
     /// Go on at what exists where a committed offset is gone, rather than stopping the partition
     #[arg(long)]
     accept_loss: bool,
+    #[command(flatten)]
+    only: only::Arguments,
+}
+
+/// What is asked of a translator beside its configuration.
+#[derive(Default)]
+pub struct Request {
+    /// Go on where a committed offset is gone.
+    pub accept_loss: bool,
+    /// Some event types of a stretch, rather than everything there will ever be.
+    pub only: Option<Only>,
 }
 
 /// A poll loop that has not come by for this long is dead. Its longest pauses are questions to brokers that are down.
@@ -49,7 +60,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         signal().await;
         let _ = stop.send(true);
     });
-    let Some(running) = start(&config, &runtime, arguments.accept_loss, stopped.clone())? else { return Ok(()) };
+    if arguments.only.is_given() {
+        return only::run(&config, &arguments.only, arguments.accept_loss, &runtime, &stopped);
+    }
+    let request = Request { accept_loss: arguments.accept_loss, only: None };
+    let Some(running) = start(&config, &runtime, request, stopped.clone())? else { return Ok(()) };
     while !running.is_finished() && !*stopped.borrow() {
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -89,7 +104,7 @@ pub struct Running<'r> {
 pub fn start<'r>(
     config: &Config,
     runtime: &'r Runtime,
-    accept_loss: bool,
+    request: Request,
     stopped: watch::Receiver<bool>,
 ) -> Result<Option<Running<'r>>, Failure> {
     telemetry::init(config.log.format == LogFormat::Json, &config.log.level).map_err(Failure::Usage)?;
@@ -110,7 +125,7 @@ pub fn start<'r>(
         return Ok(None);
     };
     health.schemas_pinned(true);
-    let plan = plan(config, schemas, accept_loss, Arc::clone(&metrics), Arc::clone(&health));
+    let plan = plan(config, schemas, request, Arc::clone(&metrics), Arc::clone(&health));
     let handle = Service::start(plan).map_err(failure)?;
     Ok(Some(Running { handle, server, health, metrics, runtime }))
 }
@@ -123,6 +138,11 @@ impl Running<'_> {
 
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// To look at when it has stopped.
+    pub fn metrics_handle(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// Whether it has ended by itself.
@@ -193,24 +213,26 @@ async fn pin(
 }
 
 /// What the configuration means for the translator.
-fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Metrics>, health: Arc<Health>) -> Plan {
-    let sources = config.sources.iter().map(|source| source_settings(source, config)).collect();
+fn plan(config: &Config, schemas: SchemaIds, request: Request, metrics: Arc<Metrics>, health: Arc<Health>) -> Plan {
+    let (sources, any_source) = sources(config);
     let for_topics = config.clone();
+    let Request { accept_loss, only } = request;
+    let group = only.as_ref().map_or(&config.kafka.group, |only| &only.group).clone();
+    let topics = match &only {
+        Some(only) => only.topics(),
+        None => config.subscription().into_iter().map(str::to_owned).collect(),
+    };
     Plan {
         connection: connection(config),
-        group: config.kafka.group.clone(),
+        group,
         group_protocol: match config.kafka.group_protocol {
             GroupProtocol::Classic => "classic".to_owned(),
             GroupProtocol::Consumer => "consumer".to_owned(),
         },
-        topics: config.subscription().into_iter().map(str::to_owned).collect(),
+        topics,
         source_of: Box::new(move |topic| for_topics.source_of(topic)),
         sources,
-        any_source: SourceSettings {
-            max_body: config.limits.body_bytes,
-            max_depth: config.limits.depth,
-            ..SourceSettings::default()
-        },
+        any_source,
         outputs: Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create),
         schemas,
         exactly_once: config.delivery == Delivery::ExactlyOnce,
@@ -219,18 +241,31 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
         transaction_timeout: config.transaction_timeout,
         drain: config.drain,
         dead_letters: Policy {
+            // Also of a run with `--only`: it does the group's work, and writes what the group would have.
             group: config.kafka.group.clone(),
             drop_headers: config.dlq.drop_headers.clone(),
             sets: HeaderSets { connect: config.dlq.connect, streams: config.dlq.streams, spring: config.dlq.spring },
         },
         accept_loss,
+        only,
         instance: config.kafka.instance.clone(),
         metrics,
         health,
     }
 }
 
-fn connection(config: &Config) -> Connection {
+/// The settings of each source, and those of a topic that belongs to none.
+pub fn sources(config: &Config) -> (Vec<SourceSettings>, SourceSettings) {
+    let sources = config.sources.iter().map(|source| source_settings(source, config)).collect();
+    let any_source = SourceSettings {
+        max_body: config.limits.body_bytes,
+        max_depth: config.limits.depth,
+        ..SourceSettings::default()
+    };
+    (sources, any_source)
+}
+
+pub fn connection(config: &Config) -> Connection {
     let properties = config.kafka.properties.iter();
     Connection {
         bootstrap_servers: config.kafka.bootstrap_servers.join(","),
@@ -268,7 +303,7 @@ mod tests {
         let schemas = SchemaIds { customer: 1, cart: 2, order: 3, product: 4 };
         let build = BuildInfo { version: "test", build: "test".to_owned(), librdkafka: "test".to_owned() };
         let metrics = Arc::new(Metrics::new(tables(), &build).expect("metrics"));
-        plan(&config, schemas, false, metrics, Arc::new(Health::new(DEAD_AFTER)))
+        plan(&config, schemas, Request::default(), metrics, Arc::new(Health::new(DEAD_AFTER)))
     }
 
     /// What becomes of a record of that topic, as a worker does it: key and number of extensions, or code and pointer.

@@ -17,11 +17,14 @@ mod control;
 mod counts;
 mod courier;
 pub mod dead_letter;
+pub mod only;
 mod outputs;
 mod service;
 mod worker;
 
+pub use batch::with_raw;
 pub use counts::tables;
 pub use dead_letter::{HeaderSets, Policy};
+pub use only::{Only, Selection};
 pub use outputs::Outputs;
 pub use service::{Exit, Handle, Limits, Plan, Service, SourceOf, Stop};

@@ -2,6 +2,7 @@
 
 use super::control::{Backoff, Control, Pulse};
 use super::dead_letter::Policy;
+use super::only::Only;
 use super::outputs::{NotReady, Outputs};
 use super::worker::{Fault, Worker};
 use crate::codec::SchemaIds;
@@ -41,6 +42,8 @@ pub struct Plan {
     pub drain: Duration,
     pub dead_letters: Policy,
     pub accept_loss: bool,
+    /// Some event types of a stretch, rather than everything there will ever be.
+    pub only: Option<Only>,
     /// Names this process among those of its group, if it has a name that no other has while it lives; see
     /// [`transactional_id`].
     pub instance: Option<String>,

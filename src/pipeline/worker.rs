@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::control::{Backoff, Control, Pulse};
 use super::counts;
 use super::courier::{Courier, End, Finished, Job};
+use super::only::Progress;
 use super::service::Plan;
 use crate::http::Heart;
 use crate::kafka::{Consumer, ConsumerSettings, Polled, ProducerSettings, Record, TopicPartition, Trouble};
@@ -128,6 +129,7 @@ impl Worker {
                 source: (String::new(), 0),
                 lag_at: Instant::now(),
                 complaints: HashMap::new(),
+                progress: Progress::default(),
                 is_held: false,
             };
             let end = session.run().unwrap_or_else(|end| end);
@@ -172,6 +174,8 @@ struct Session<'s, 'c> {
     lag_at: Instant,
     /// What was said of the consumer's trouble, and when.
     complaints: HashMap<String, Instant>,
+    /// Of a run that is not to read everything.
+    progress: Progress,
     is_held: bool,
 }
 
@@ -196,6 +200,7 @@ impl<'c> Session<'_, 'c> {
             } else {
                 self.hold(false)?;
                 self.gather()?;
+                self.look_for_ends()?;
             }
             self.report_lag();
         }
@@ -365,7 +370,7 @@ impl<'c> Session<'_, 'c> {
         match self.consumer.poll(time) {
             Polled::Nothing => return Ok(false),
             Polled::Record(record) => {
-                self.take(record);
+                self.take(record)?;
                 return Ok(true);
             }
             Polled::Again(partition) => {
@@ -381,6 +386,7 @@ impl<'c> Session<'_, 'c> {
                 metrics.rebalance(Rebalance::Assign);
                 self.worker.heart.group_joined(true);
                 for one in partitions {
+                    self.begin(&one)?;
                     let gauges = metrics.partition(&one.topic, one.partition);
                     if let Some(old) = self.gauges.insert(one, gauges) {
                         old.release();
@@ -440,9 +446,59 @@ impl<'c> Session<'_, 'c> {
         for gauges in partitions.iter().filter_map(|one| self.gauges.remove(one)).collect::<Vec<_>>() {
             gauges.release();
         }
+        partitions.iter().for_each(|one| self.progress.forget(one));
     }
 
-    fn take(&mut self, record: Record<'c>) {
+    /// A partition has come.
+    fn begin(&mut self, partition: &TopicPartition) -> Result<(), SessionEnd> {
+        let Some(only) = &self.worker.plan.only else { return Ok(()) };
+        let Some(next) = self.consumer.next(partition) else { return Ok(()) };
+        let position = self.consumer.positions().into_iter().find(|(one, _)| one == partition);
+        match self.progress.begin(partition, next, only.until(partition), position.map(|(_, position)| position)) {
+            true => self.pause(partition, true),
+            false => Ok(()),
+        }
+    }
+
+    fn pause(&self, partition: &TopicPartition, is_paused: bool) -> Result<(), SessionEnd> {
+        self.consumer.pause(partition, is_paused).map_err(|trouble| SessionEnd::Renew(trouble.to_string()))
+    }
+
+    /// Whether a record is beyond what this run is about. Its last one, and whatever comes later, ends the reading of its
+    /// partition.
+    fn is_beyond(&mut self, record: &Record<'_>) -> Result<bool, SessionEnd> {
+        let Some(only) = &self.worker.plan.only else { return Ok(false) };
+        let partition = TopicPartition::new(record.topic(), record.partition());
+        let until = only.until(&partition);
+        if self.progress.reach(&partition, record.offset() + 1, until) {
+            self.gathering.reach(&partition, until);
+            self.pause(&partition, true)?;
+        }
+        Ok(record.offset() >= until)
+    }
+
+    /// Whether partitions have ended without a last record: what is left of them is Kafka's own.
+    fn look_for_ends(&mut self) -> Result<(), SessionEnd> {
+        let Some(only) = &self.worker.plan.only else { return Ok(()) };
+        let unfinished = self.progress.unfinished();
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        let positions: HashMap<TopicPartition, i64> = self.consumer.positions().into_iter().collect();
+        for partition in unfinished {
+            let until = only.until(&partition);
+            if self.progress.position(&partition, positions.get(&partition).copied(), until) {
+                self.gathering.reach(&partition, until);
+                self.pause(&partition, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, record: Record<'c>) -> Result<(), SessionEnd> {
+        if self.is_beyond(&record)? {
+            return Ok(());
+        }
         let plan = &*self.worker.plan;
         if self.source.0 != record.topic() {
             let topic = record.topic().to_owned();
@@ -450,7 +506,9 @@ impl<'c> Session<'_, 'c> {
             self.source = (topic, source);
         }
         let settings = plan.sources.get(self.source.1).unwrap_or(&plan.any_source);
-        self.gathering.add(record, self.translator, settings, &plan.schemas);
+        let selection = plan.only.as_ref().map(|only| &only.selection);
+        self.gathering.add(record, self.translator, settings, &plan.schemas, selection);
+        Ok(())
     }
 
     /// Delivers what was read of partitions that are to go; what cannot be delivered in time is let go undone.

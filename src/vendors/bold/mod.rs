@@ -18,11 +18,15 @@ mod product;
 mod shared;
 
 use super::cursor::{Node, Rule, Why};
-use super::{Envelope, EventType, Mapped, Mapping, Route, Unit, Vendor};
+use super::{Envelope, EventType, Mapped, Mapping, OnceIgnored, Route, Unit, Vendor};
 use crate::canonical::{Action, Text};
 use crate::reject::{Code, Reject};
 
-pub static BOLD: Vendor = Vendor { name: "bold", recognises, open, events: EVENTS, drops: DROPS };
+pub static BOLD: Vendor =
+    Vendor { name: "bold", recognises, open, events: EVENTS, drops: DROPS, once_ignored: ONCE_IGNORED };
+
+const ONCE_IGNORED: &[OnceIgnored] =
+    &[OnceIgnored { rule: "component_pending", events: &["category.deleted", "category.saved"] }];
 
 const DROPS: &[Rule] = &[
     // The handle of Bold's checkout API, among an order's `custom_attributes`.

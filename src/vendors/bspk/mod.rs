@@ -15,12 +15,18 @@ mod customer;
 mod metafield;
 
 use super::cursor::{Node, Rule, Why};
-use super::{Envelope, EventType, Ignore, Mapping, Route, Unit, Vendor, event_type, present};
+use super::{Envelope, EventType, Ignore, Mapping, OnceIgnored, Route, Unit, Vendor, event_type, present};
 use crate::canonical::{Action, Coverage};
 use crate::reject::Reject;
 use std::borrow::Cow;
 
-pub static BSPK: Vendor = Vendor { name: "bspk", recognises, open, events: EVENTS, drops: DROPS };
+pub static BSPK: Vendor =
+    Vendor { name: "bspk", recognises, open, events: EVENTS, drops: DROPS, once_ignored: ONCE_IGNORED };
+
+const ONCE_IGNORED: &[OnceIgnored] = &[OnceIgnored {
+    rule: "component_pending",
+    events: &["metafield.created", "metafield.deleted", "metafield.updated"],
+}];
 
 /// A government's id is not read, so it would be left over.
 const DROPS: &[Rule] = &[Rule::new("passport_number", Why::Privacy)];

@@ -25,7 +25,8 @@ use crate::canonical::{Action, Component, Coverage, Entity, Text};
 use crate::reject::Reject;
 use std::borrow::Cow;
 
-pub static COMPOSER: Vendor = Vendor { name: "composer", recognises, open, events: EVENTS, drops: DROPS };
+pub static COMPOSER: Vendor =
+    Vendor { name: "composer", recognises, open, events: EVENTS, drops: DROPS, once_ignored: &[] };
 
 /// The page names four of them and describes the other seven.
 const EVENTS: &[EventType] = &[

@@ -15,6 +15,7 @@ mod cart;
 mod cart_parts;
 mod customer;
 mod customer_parts;
+mod history;
 mod order;
 mod order_parts;
 #[cfg(test)]
@@ -31,7 +32,8 @@ use super::{Envelope, EventType, Ignore, Mapped, Mapping, Route, Unit, Vendor, e
 use crate::canonical::Action;
 use crate::reject::{Code, Reject};
 
-pub static SPREE: Vendor = Vendor { name: "spree", recognises, open, events: EVENTS, drops: DROPS };
+pub static SPREE: Vendor =
+    Vendor { name: "spree", recognises, open, events: EVENTS, drops: DROPS, once_ignored: history::ONCE_IGNORED };
 
 /// Amounts said again: for people, and times 100 (in yen too, so they are no minor units).
 const DROPS: &[Rule] = &[Rule::new("display_*", Why::Derived), Rule::new("*_in_cents", Why::Derived)];
