@@ -167,6 +167,8 @@ pub struct Metrics {
     lag: IntGaugeVec,
     last_record: GaugeVec,
     stopped: IntGaugeVec,
+    breaker: IntGaugeVec,
+    paused: IntGaugeVec,
     workers: IntGauge,
 }
 
@@ -284,6 +286,16 @@ impl Metrics {
                 "Records that are gone before they were read, where that stopped the partition (see --accept-loss).",
                 &["topic", "partition"],
             )?,
+            breaker: make.gauges(
+                "koine_breaker_state",
+                "The partition's breaker: 0 closed, 1 probing, 2 open.",
+                &["topic", "partition"],
+            )?,
+            paused: make.gauges(
+                "koine_partition_paused",
+                "1 while the partition is not read, though it could be, for this reason.",
+                &["topic", "partition", "reason"],
+            )?,
             workers: make.gauge("koine_workers", "Workers of this process.")?,
             registry: make.registry,
             tables,
@@ -391,13 +403,17 @@ impl Metrics {
     pub fn partition(&self, topic: &str, partition: i32) -> PartitionGauges {
         let assigned = self.assigned.with_label_values(&[topic]);
         assigned.inc();
-        PartitionGauges {
+        let gauges = PartitionGauges {
             assigned,
             lag: self.lag.clone(),
             last_record: self.last_record.clone(),
             stopped: self.stopped.clone(),
+            breaker: self.breaker.clone(),
+            paused: self.paused.clone(),
             labels: [topic.to_owned(), partition.to_string()],
-        }
+        };
+        gauges.breaker(BreakerLevel::Closed, false);
+        gauges
     }
 }
 
@@ -409,8 +425,21 @@ pub struct PartitionGauges {
     lag: IntGaugeVec,
     last_record: GaugeVec,
     stopped: IntGaugeVec,
+    breaker: IntGaugeVec,
+    paused: IntGaugeVec,
     labels: [String; 2],
 }
+
+/// What a partition's breaker is like, as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerLevel {
+    Closed = 0,
+    Probing = 1,
+    Open = 2,
+}
+
+/// The reason of `koine_partition_paused` that is a breaker.
+const BY_BREAKER: &str = "breaker";
 
 impl PartitionGauges {
     pub fn lag(&self, records: i64) {
@@ -427,12 +456,25 @@ impl PartitionGauges {
         self.stopped.with_label_values(&self.labels).set(records_gone);
     }
 
+    /// The partition's breaker has turned, and the partition is paused for it or not.
+    pub fn breaker(&self, level: BreakerLevel, is_paused: bool) {
+        self.breaker.with_label_values(&self.labels).set(level as i64);
+        self.paused.with_label_values(&self.paused_labels()).set(i64::from(is_paused));
+    }
+
+    fn paused_labels(&self) -> [&str; 3] {
+        let [topic, partition] = &self.labels;
+        [topic, partition, BY_BREAKER]
+    }
+
     /// The partition belongs to another now: its series end here, or two processes would tell of one partition.
     pub fn release(self) {
         // A series that was never set is not there to be removed.
         let _ = self.lag.remove_label_values(&self.labels);
         let _ = self.last_record.remove_label_values(&self.labels);
         let _ = self.stopped.remove_label_values(&self.labels);
+        let _ = self.breaker.remove_label_values(&self.labels);
+        let _ = self.paused.remove_label_values(&self.paused_labels());
         self.assigned.dec();
     }
 }
@@ -791,11 +833,18 @@ mod tests {
         partition.lag(12);
         partition.processed(1_700_000_000_500);
         partition.stopped(7);
+        has(
+            &metrics.render(Exposition::Prometheus),
+            r#"koine_partition_paused{partition="3",reason="breaker",topic="raw.bold"} 0"#,
+        );
+        partition.breaker(BreakerLevel::Open, true);
         let page = metrics.render(Exposition::Prometheus);
         has(&page, r#"koine_consumer_lag_records{partition="3",topic="raw.bold"} 12"#);
         has(&page, r#"koine_last_record_processed_timestamp_seconds{partition="3",topic="raw.bold"} 1700000000.5"#);
         has(&page, r#"koine_partition_stopped{partition="3",topic="raw.bold"} 7"#);
         has(&page, r#"koine_consumer_assigned_partitions{topic="raw.bold"} 1"#);
+        has(&page, r#"koine_breaker_state{partition="3",topic="raw.bold"} 2"#);
+        has(&page, r#"koine_partition_paused{partition="3",reason="breaker",topic="raw.bold"} 1"#);
         partition.release();
         let page = metrics.render(Exposition::Prometheus);
         assert!(!page.contains(r#"partition="3""#), "{page}");

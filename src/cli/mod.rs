@@ -1,5 +1,6 @@
 //! The command line: one file a command. Messages for people go to standard error, data to standard output.
 
+mod breaker;
 mod demo;
 mod only;
 mod run;
@@ -58,6 +59,8 @@ enum Command {
     Run(run::Arguments),
     /// The whole thing on one machine with nothing installed
     Demo(demo::Arguments),
+    /// The breakers of a translator that runs on this machine: list, resume
+    Breaker(breaker::Arguments),
     /// Translate files, with no Kafka: one JSON line per outcome
     Translate(translate::Arguments),
     /// The canonical schemas: list, export, check, register
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Breaker(arguments) => breaker::run(arguments),
         Command::Translate(arguments) => translate::run(arguments),
         Command::Schemas(arguments) => schemas::run(arguments),
     };

@@ -118,19 +118,20 @@ pub fn run(
     let only = Only { group: job.group.clone(), selection, until: stretch.until.clone() };
     let request = Request { accept_loss, only: Some(only) };
     let Some(running) = run::start(config, runtime, request, stopped.clone())? else { return Err(unfinished()) };
+    let own = Positions::open(&job.connection, &job.group).map_err(|trouble| Failure::Internal(trouble.to_string()))?;
     let mut looked = Instant::now();
     let mut is_done = false;
     while !is_done && !running.is_finished() && !*stopped.borrow() {
         std::thread::sleep(Duration::from_millis(20));
         if looked.elapsed() > LOOK_EVERY {
             // Brokers that do not answer are the translator's to tell of.
-            is_done = job.is_done(&stretch.until).unwrap_or(false);
+            is_done = stretch.is_done(&own).unwrap_or(false);
             looked = Instant::now();
         }
     }
     let metrics = running.metrics_handle();
     running.stop()?;
-    if !is_done && !job.is_done(&stretch.until).unwrap_or(false) {
+    if !is_done && !stretch.is_done(&own).unwrap_or(false) {
         return Err(unfinished());
     }
     let count = |outcome| metrics.outcomes(outcome);
@@ -167,6 +168,13 @@ struct Stretch {
 impl Stretch {
     fn left(&self) -> i64 {
         self.spans().map(|(_, next, until)| until - next).sum()
+    }
+
+    /// Whether the group has come to all ends.
+    fn is_done(&self, group: &Positions) -> Result<bool, Trouble> {
+        let partitions: Vec<TopicPartition> = self.until.keys().cloned().collect();
+        let committed = group.committed(&partitions)?;
+        Ok(self.until.iter().all(|(partition, until)| committed.get(partition).is_some_and(|next| next >= until)))
     }
 
     fn spans(&self) -> impl Iterator<Item = (&TopicPartition, i64, i64)> {
@@ -276,12 +284,6 @@ impl Job<'_> {
             )));
         }
         Ok(committed)
-    }
-
-    fn is_done(&self, until: &Places) -> Result<bool, Trouble> {
-        let partitions: Vec<TopicPartition> = until.keys().cloned().collect();
-        let committed = Positions::open(&self.connection, &self.group)?.committed(&partitions)?;
-        Ok(until.iter().all(|(partition, until)| committed.get(partition).is_some_and(|next| next >= until)))
     }
 
     /// Prints what there is to bring in, one JSON line for each event type and outcome.

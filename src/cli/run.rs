@@ -6,7 +6,9 @@ use crate::codec::SchemaIds;
 use crate::config::{Config, Delivery, Extensions, GroupProtocol, LogFormat, Source};
 use crate::http::{self, Health, Server};
 use crate::kafka::{self, Connection};
-use crate::pipeline::{Exit, Handle, HeaderSets, Limits, Only, Outputs, Plan, Policy, Service, tables};
+use crate::pipeline::{
+    BreakerPlan, BreakerRules, Exit, Handle, HeaderSets, Limits, Only, Outputs, Plan, Policy, Service, tables,
+};
 use crate::registry::{Registered, Registry, RegistryError, Waited, Wanted};
 use crate::schemas;
 use crate::telemetry::{self, BuildInfo, Metrics, RegistryState};
@@ -247,6 +249,16 @@ fn plan(config: &Config, schemas: SchemaIds, request: Request, metrics: Arc<Metr
             sets: HeaderSets { connect: config.dlq.connect, streams: config.dlq.streams, spring: config.dlq.spring },
         },
         accept_loss,
+        breaker: BreakerPlan {
+            rules: BreakerRules {
+                records: config.breaker.records,
+                window: config.breaker.window,
+                pause: config.breaker.pause,
+                longest_pause: config.breaker.longest_pause,
+            },
+            // A run that is to end must not stand still.
+            pauses: config.breaker.pauses && only.is_none(),
+        },
         only,
         instance: config.kafka.instance.clone(),
         metrics,

@@ -12,8 +12,8 @@ use rdkafka::topic_partition_list::Offset;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How long one question may take.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long one question may take. A stop has to wait for it.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// An offset of each of some partitions: that of the record which is due there.
 pub type Places = HashMap<TopicPartition, i64>;

@@ -46,7 +46,7 @@ pub fn group(main: &str, words: &[String], from: &str, until: &str) -> String {
 
 /// How far a session has read the partitions that it has.
 #[derive(Default)]
-pub struct Progress {
+pub struct Ends {
     partitions: HashMap<TopicPartition, Reading>,
 }
 
@@ -58,7 +58,7 @@ enum Reading {
     Done,
 }
 
-impl Progress {
+impl Ends {
     /// A partition has come, to be read from `next` on. Whether there is nothing to read of it.
     pub fn begin(&mut self, partition: &TopicPartition, next: i64, until: i64, position: Option<i64>) -> bool {
         let reading = match (next >= until, position) {
@@ -257,24 +257,24 @@ mod tests {
     #[test]
     fn the_end_is_reached_once_by_records_or_by_what_is_none() {
         let [a, b, c] = [0, 1, 2].map(|nth| TopicPartition::new("raw", nth));
-        let mut progress = Progress::default();
-        assert!(progress.begin(&a, 7, 7, None), "nothing to read");
-        assert!(!progress.begin(&b, 0, 10, None));
-        assert!(!progress.reach(&b, 9, 10));
-        assert!(!progress.position(&b, Some(9), 10));
-        assert!(progress.position(&b, Some(10), 10), "the last offset was a marker");
-        assert!(!progress.position(&b, Some(10), 10) && !progress.reach(&b, 10, 10), "said once");
+        let mut ends = Ends::default();
+        assert!(ends.begin(&a, 7, 7, None), "nothing to read");
+        assert!(!ends.begin(&b, 0, 10, None));
+        assert!(!ends.reach(&b, 9, 10));
+        assert!(!ends.position(&b, Some(9), 10));
+        assert!(ends.position(&b, Some(10), 10), "the last offset was a marker");
+        assert!(!ends.position(&b, Some(10), 10) && !ends.reach(&b, 10, 10), "said once");
         // It comes again after a failed commit, to be read from 4 on: the old position is not believed.
-        assert!(!progress.begin(&b, 4, 10, Some(10)));
-        assert!(!progress.position(&b, Some(10), 10));
-        assert!(!progress.position(&b, None, 10));
-        assert_eq!(progress.unfinished(), [b.clone()]);
-        assert!(progress.position(&b, Some(10), 10));
-        assert!(!progress.begin(&c, 0, 3, None));
-        assert!(progress.reach(&c, 3, 3));
-        assert!(progress.unfinished().is_empty());
-        progress.forget(&c);
-        assert!(!progress.reach(&c, 3, 3), "it is not ours");
+        assert!(!ends.begin(&b, 4, 10, Some(10)));
+        assert!(!ends.position(&b, Some(10), 10));
+        assert!(!ends.position(&b, None, 10));
+        assert_eq!(ends.unfinished(), std::slice::from_ref(&b));
+        assert!(ends.position(&b, Some(10), 10));
+        assert!(!ends.begin(&c, 0, 3, None));
+        assert!(ends.reach(&c, 3, 3));
+        assert!(ends.unfinished().is_empty());
+        ends.forget(&c);
+        assert!(!ends.reach(&c, 3, 3), "it is not ours");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A running translator: its workers, somebody who watches over them, and how it ends.
 
+use super::breaker::Rules;
 use super::control::{Backoff, Control, Pulse};
 use super::dead_letter::Policy;
 use super::only::Only;
@@ -42,6 +43,7 @@ pub struct Plan {
     pub drain: Duration,
     pub dead_letters: Policy,
     pub accept_loss: bool,
+    pub breaker: BreakerPlan,
     /// Some event types of a stretch, rather than everything there will ever be.
     pub only: Option<Only>,
     /// Names this process among those of its group, if it has a name that no other has while it lives; see
@@ -49,6 +51,14 @@ pub struct Plan {
     pub instance: Option<String>,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
+}
+
+/// When a partition is left alone because most of what comes from it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerPlan {
+    pub rules: Rules,
+    /// Whether it is not read then; else it is only said.
+    pub pauses: bool,
 }
 
 /// Which of the sources a topic belongs to.
