@@ -186,6 +186,7 @@ pub async fn serve(
         .route("/metrics", get(show_metrics))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
+        .route("/drift", get(drift))
         .route("/version", get(version))
         .route("/breakers", get(breakers))
         .route("/breakers/resume", post(resume_all))
@@ -234,6 +235,11 @@ async fn readyz(State(pages): State<Arc<Pages>>) -> Response {
 fn probe(what: &str, reasons: Vec<String>) -> Response {
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ what: reasons.is_empty(), "reasons": reasons }))).into_response()
+}
+
+/// Where webhooks are not as their pages say.
+async fn drift(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
+    Json(pages.metrics.seen_drift())
 }
 
 async fn version(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
@@ -287,8 +293,15 @@ mod tests {
     use crate::telemetry::Tables;
     use serde_json::Value;
 
-    const TABLES: Tables =
-        Tables { vendors: &["bold"], entities: &["order"], actions: &["updated"], rules: &["r"], codes: &["c"] };
+    const TABLES: Tables = Tables {
+        vendors: &["bold"],
+        entities: &["order"],
+        actions: &["updated"],
+        rules: &["r"],
+        codes: &["c"],
+        event_types: &[],
+        drift: &[],
+    };
 
     async fn start(limit: Duration) -> (Server, Arc<Health>) {
         let build = BuildInfo { version: "1.2.3", build: "1.2.3+x".to_owned(), librdkafka: "2.12.1".to_owned() };
