@@ -133,9 +133,10 @@ impl Assigned {
         self.slots.iter().filter(|slot| slot.is_paused).map(|slot| &slot.partition)
     }
 
-    /// The offset that is due next.
+    /// The offset that is due next; none where the partition stands still.
     pub fn next(&self, partition: &TopicPartition) -> Option<i64> {
-        self.by_name.get(partition).and_then(|&nth| self.slots.get(nth)).map(|slot| slot.next)
+        let slot = self.by_name.get(partition).and_then(|&nth| self.slots.get(nth));
+        slot.filter(|slot| !slot.is_stalled).map(|slot| slot.next)
     }
 
     pub fn stalled(&self) -> impl Iterator<Item = &TopicPartition> {
@@ -217,7 +218,7 @@ mod tests {
         assert_eq!(assigned.reading().collect::<Vec<_>>(), [&first]);
         assigned.pause(&first, true);
         assigned.add(first.clone(), 6, false);
-        assert_eq!((assigned.reading().count(), assigned.next(&first)), (1, Some(6)));
+        assert_eq!((assigned.reading().count(), assigned.next(&first), assigned.next(&second)), (1, Some(6), None));
     }
 
     #[test]

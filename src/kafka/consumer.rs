@@ -495,7 +495,7 @@ impl Consumer {
         done.map_err(|error| Trouble::Fatal(error.to_string()))
     }
 
-    /// The offset that is due next in a partition of ours, by the records that were read.
+    /// The offset that is due next in a partition of ours, by the records that were read; none where it stands still.
     pub fn next(&self, partition: &TopicPartition) -> Option<i64> {
         self.state.borrow().assigned.next(partition)
     }

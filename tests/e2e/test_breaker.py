@@ -128,6 +128,34 @@ def test_whoever_comes_next_begins_where_it_stood(stack, two):
     assert_each_once(stack, deployment, [bad, good])
 
 
+def test_a_rebalance_loses_and_doubles_nothing(stack, two):
+    """Whoever has the partition: it stands still, or it is read on from where it stood."""
+    deployment, bad, good = two
+    with deployment.process(**BY_COMMAND) as first:
+        until_open(first, bad)
+        at_rest = stack.committed(deployment.group, [bad.topic])[bad.topic, 0]
+
+        def has(koine):
+            return any(have.get("topic") == bad.topic for name, have, _ in koine.metrics() if name == "koine_breaker_state")
+        with deployment.process(KOINE__KAFKA__INSTANCE="other", **BY_COMMAND) as second:
+            wait_for(lambda: any(name == "koine_consumer_assigned_partitions" and value for name, _, value in second.metrics()),
+                     "the second one has partitions", 60)
+            good.send(500, good=True, partition=0)
+            good.send(500, good=True, partition=1)
+            wait_for(lambda: stack.consumed(deployment.group, [good.topic]), "the good ones go on", 60)
+            wait_for(lambda: has(first) != has(second), "one of them has it", 30)
+            if has(first):
+                assert gauge(first, "koine_breaker_state", bad.topic) == 2
+                assert stack.committed(deployment.group, [bad.topic])[bad.topic, 0] == at_rest
+            second.stop()
+        wait_for(lambda: has(first), "the first one has it again", 60)
+        bad.send(500, good=True)
+        breaker(first, "resume")
+        deployment.wait_consumed()
+        first.stop()
+    assert_each_once(stack, deployment, [bad, good])
+
+
 def test_alert_says_and_does_not_pause(stack, two):
     deployment, bad, good = two
     with deployment.process(KOINE__BREAKER="alert", **BY_COMMAND) as koine:

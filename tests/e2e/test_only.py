@@ -4,6 +4,8 @@ The plain run is another deployment on the same raw topics. The earlier build is
 have committed.
 """
 import json
+import re
+import signal
 import subprocess
 from collections import Counter
 
@@ -175,12 +177,21 @@ def test_a_kill_in_the_middle_loses_and_doubles_nothing(stack, deploy):
     words = ("--only", "line_item.*", "--from", "earliest")
     path = deployment.write_config("killed", servers.free_port())
     cut = 0
-    for _ in range(3):
-        process = subprocess.Popen([deployment.binary, "run", "--config", path, *words], env=environment(), cwd=deployment.directory,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+        # Two workers, between which the partitions move.
+        process = subprocess.Popen([deployment.binary, "run", "--config", path, *words], env=environment(KOINE__WORKERS="2"),
+                                   cwd=deployment.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        before = sum(stack.ends(deployment.canonical).values())
+
+        def is_at_work():
+            # The transaction that the last one left open is none of this one's: some hundreds have to come first.
+            return sum(stack.ends(deployment.canonical).values()) > before + 600 and stack.open_transactions(deployment.canonical)
         try:
-            wait_for(lambda: process.poll() is not None or stack.open_transactions(deployment.canonical), "at work", 60, 0.001)
+            wait_for(lambda: process.poll() is not None or is_at_work(), "at work", 60, 0.001)
             assert process.poll() is None, "it was done before it could be killed"
+            process.send_signal(how)
+            # Told to stop it stops, and says that it is not done.
+            assert process.wait(15) == (1 if how == signal.SIGTERM else -how)
         finally:
             process.kill()
             process.wait(10)
@@ -193,6 +204,24 @@ def test_a_kill_in_the_middle_loses_and_doubles_nothing(stack, deploy):
     found = Counter(at(record.event, "meta.source.event_id") for record in stack.read(deployment.canonical, decode="fastavro"))
     assert found == Counter(f"e{n}" for n in range(0, count, 2))
     assert "nothing to do" in run_only(deployment, *words).stderr
+
+
+def test_an_end_that_retention_has_deleted_ends_the_run(stack, deploy):
+    """What is gone stops the run as it stops the translator; once the loss is accepted, there is nothing to wait for."""
+    deployment = deploy({"raw.spree": ("spree", 1)})
+    topic = deployment.prefix + "raw.spree"
+    line = [{"value": (LINE % ("a", "li_a")).encode()}]
+    stack.produce(topic, line * 10)
+    words = ("--only", "line_item.created", "--from", "earliest", "--until", "end")
+    group = re.search(r"group (\S+),", run_only(deployment, *words, "--dry-run").stderr)[1]
+    # As if it had been killed as soon as it knew where to begin and to end.
+    commit(stack, group, [topic], {(topic, 0): 2})
+    commit(stack, f"{group}-until", [topic], {(topic, 0): 10})
+    stack.produce(topic, line * 5)
+    stack.admin.delete_records([TopicPartition(topic, 0, 12)])[TopicPartition(topic, 0, 12)].result(20)
+    assert "done: 0 events" in run_only(deployment, *words, "--accept-loss").stderr
+    assert "nothing to do" in run_only(deployment, *words).stderr
+    assert stack.read(deployment.canonical) == []
 
 
 def test_a_translator_that_runs_hides_where_the_earlier_build_ended(stack, deploy):
