@@ -135,17 +135,19 @@ def test_it_writes_what_a_plain_run_writes_of_them(stack, deploy, world):
 
 
 def test_types_and_times_choose(stack, deploy, world):
-    """`--until end` needs no translator's offsets; a time leaves out what is before it."""
+    """`--until end` needs no translator's offsets; a time leaves out what is before it. Without transactions it ends as well."""
     plain, _, _ = world
-    deployment = deploy(raw=plain.sources)
+    deployment = deploy(raw=plain.sources, delivery="at_least_once")
     names = [name for name in bodies("spree") if name.split(".")[0] == "image"]
     stamps = {name: 1_700_000_000_000 + i for i, name in enumerate(bodies("spree"))}
     last = max(stamps[name] for name in names)
     time = f"2023-11-14T22:13:20.{last - 1_700_000_000_000:03d}Z"
     # Records without a time of their own choosing are younger than any of the bodies.
-    run_only(deployment, "--only", "image.*,category.saved", "--from", time, "--until", "end")
+    words = ("--only", "image.*,category.saved", "--from", time, "--until", "end")
+    run_only(deployment, *words)
     found = {at(r.event, "meta.source.event_type") for r in stack.read(deployment.canonical)}
     assert found and found <= {name.split(".")[0] + "." + name.split(".")[1] for name in names if stamps[name] >= last}
+    assert "nothing to do" in run_only(deployment, *words).stderr
 
 
 def test_a_topic_that_ends_with_a_marker_is_read_to_its_end(stack, deploy):
