@@ -31,6 +31,7 @@ pub struct Config {
     pub delivery: Delivery,
     pub workers: Workers,
     pub batch: Batch,
+    pub breaker: Breaker,
     pub limits: Limits,
     pub dlq: DeadLetters,
     pub privacy: Privacy,
@@ -191,6 +192,17 @@ pub struct Batch {
     pub bytes: usize,
     /// Since the batch's first record.
     pub wait: Duration,
+}
+
+/// When a partition is left alone because most of what comes from it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// Whether it is not read then; else it is only said.
+    pub pauses: bool,
+    pub records: u64,
+    pub window: Duration,
+    pub pause: Duration,
+    pub longest_pause: Duration,
 }
 
 /// What is too much for one record.
@@ -425,6 +437,7 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
         bytes: whole(read, "batch.bytes"),
         wait: Duration::from_millis(read.number("batch.wait").unwrap_or_default()),
     };
+    let breaker = breaker(read);
     let limits = Limits { body_bytes: whole(read, "limits.body_bytes"), depth: whole(read, "limits.depth") };
     let dlq = dead_letters(read);
     let privacy = privacy(read);
@@ -455,6 +468,7 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
         delivery,
         workers,
         batch,
+        breaker,
         limits,
         dlq,
         privacy,
@@ -807,6 +821,21 @@ fn topics(read: &mut Reader<'_>) -> Topics {
         dead_letter_prefix: dead_letter_prefix.unwrap_or_default(),
         create,
     }
+}
+
+fn breaker(read: &mut Reader<'_>) -> Breaker {
+    let time = |read: &mut Reader<'_>, key| Duration::from_millis(read.number(key).unwrap_or_default());
+    let breaker = Breaker {
+        pauses: read.word("breaker") == 0,
+        records: read.number("breaker_limits.records").unwrap_or_default(),
+        window: time(read, "breaker_limits.window"),
+        pause: time(read, "breaker_limits.pause"),
+        longest_pause: time(read, "breaker_limits.longest_pause"),
+    };
+    if breaker.longest_pause < breaker.pause {
+        read.wrong("breaker_limits.longest_pause", "is shorter than breaker_limits.pause");
+    }
+    breaker
 }
 
 /// A subscription that matches one of our own outputs would feed on itself.

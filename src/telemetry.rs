@@ -185,6 +185,7 @@ pub struct Metrics {
     events: Vec<IntCounter>,
     ignored: Vec<IntCounter>,
     dead_letters: Vec<IntCounter>,
+    passed_over: IntCounter,
     drift: DriftBook,
     consumed: IntCounterVec,
     consumed_bytes: IntCounterVec,
@@ -207,6 +208,8 @@ pub struct Metrics {
     lag: IntGaugeVec,
     last_record: GaugeVec,
     stopped: IntGaugeVec,
+    breaker: IntGaugeVec,
+    paused: IntGaugeVec,
     workers: IntGauge,
 }
 
@@ -264,6 +267,10 @@ impl Metrics {
             events: all(&events, &[tables.vendors, tables.entities, tables.actions]),
             ignored: all(&ignored, &[tables.vendors, tables.rules]),
             dead_letters: all(&dead_letters, &[&vendors, tables.codes]),
+            passed_over: make.counter(
+                "koine_passed_over_total",
+                "Webhooks that a run with --only was not asked for. Consumed are events, ignored, dead letters and these.",
+            )?,
             drift: DriftBook::new(
                 make.counters(
                     "koine_schema_drift_total",
@@ -342,6 +349,16 @@ impl Metrics {
                 "Records that are gone before they were read, where that stopped the partition (see --accept-loss).",
                 &["topic", "partition"],
             )?,
+            breaker: make.gauges(
+                "koine_breaker_state",
+                "The partition's breaker: 0 closed, 1 probing, 2 open.",
+                &["topic", "partition"],
+            )?,
+            paused: make.gauges(
+                "koine_partition_paused",
+                "1 while the partition is not read, though it could be, for this reason.",
+                &["topic", "partition", "reason"],
+            )?,
             workers: make.gauge("koine_workers", "Workers of this process.")?,
             registry: make.registry,
             tables,
@@ -362,9 +379,20 @@ impl Metrics {
         place.and_then(|place| self.records.get(place)).map_or(0, IntCounter::get)
     }
 
+    /// How many webhooks of all vendors ended so.
+    pub fn outcomes(&self, outcome: &str) -> u64 {
+        let vendors = self.tables.vendors.iter().copied().chain([UNKNOWN_VENDOR]);
+        vendors.map(|vendor| self.records(vendor, outcome)).sum()
+    }
+
     /// How many webhooks have their outcome.
     pub fn units(&self) -> u64 {
         self.records.iter().map(IntCounter::get).sum()
+    }
+
+    /// How many webhooks a run with `--only` was not asked for.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over.get()
     }
 
     /// Counts drift, and keeps in mind where it was.
@@ -456,13 +484,17 @@ impl Metrics {
     pub fn partition(&self, topic: &str, partition: i32) -> PartitionGauges {
         let assigned = self.assigned.with_label_values(&[topic]);
         assigned.inc();
-        PartitionGauges {
+        let gauges = PartitionGauges {
             assigned,
             lag: self.lag.clone(),
             last_record: self.last_record.clone(),
             stopped: self.stopped.clone(),
+            breaker: self.breaker.clone(),
+            paused: self.paused.clone(),
             labels: [topic.to_owned(), partition.to_string()],
-        }
+        };
+        gauges.breaker(BreakerLevel::Closed, false);
+        gauges
     }
 }
 
@@ -474,8 +506,21 @@ pub struct PartitionGauges {
     lag: IntGaugeVec,
     last_record: GaugeVec,
     stopped: IntGaugeVec,
+    breaker: IntGaugeVec,
+    paused: IntGaugeVec,
     labels: [String; 2],
 }
+
+/// What a partition's breaker is like, as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerLevel {
+    Closed = 0,
+    Probing = 1,
+    Open = 2,
+}
+
+/// The reason of `koine_partition_paused` that is a breaker.
+const BY_BREAKER: &str = "breaker";
 
 impl PartitionGauges {
     pub fn lag(&self, records: i64) {
@@ -492,12 +537,25 @@ impl PartitionGauges {
         self.stopped.with_label_values(&self.labels).set(records_gone);
     }
 
+    /// The partition's breaker has turned, and the partition is paused for it or not.
+    pub fn breaker(&self, level: BreakerLevel, is_paused: bool) {
+        self.breaker.with_label_values(&self.labels).set(level as i64);
+        self.paused.with_label_values(&self.paused_labels()).set(i64::from(is_paused));
+    }
+
+    fn paused_labels(&self) -> [&str; 3] {
+        let [topic, partition] = &self.labels;
+        [topic, partition, BY_BREAKER]
+    }
+
     /// The partition belongs to another now: its series end here, or two processes would tell of one partition.
     pub fn release(self) {
         // A series that was never set is not there to be removed.
         let _ = self.lag.remove_label_values(&self.labels);
         let _ = self.last_record.remove_label_values(&self.labels);
         let _ = self.stopped.remove_label_values(&self.labels);
+        let _ = self.breaker.remove_label_values(&self.labels);
+        let _ = self.paused.remove_label_values(&self.paused_labels());
         self.assigned.dec();
     }
 }
@@ -514,6 +572,7 @@ pub struct Tally {
     events: Vec<u64>,
     ignored: Vec<u64>,
     dead_letters: Vec<u64>,
+    passed_over: u64,
     produced_bytes: u64,
     topics: Vec<TopicTally>,
 }
@@ -545,6 +604,7 @@ impl Tally {
             events: vec![0; vendors * entities * actions],
             ignored: vec![0; vendors * rules],
             dead_letters: vec![0; (vendors + 1) * codes],
+            passed_over: 0,
             produced_bytes: 0,
             topics: Vec::new(),
         }
@@ -594,6 +654,12 @@ impl Tally {
         count(&mut self.dead_letters, vendor * self.codes + code);
     }
 
+    /// A webhook that was not asked for.
+    #[inline]
+    pub fn passed_over(&mut self) {
+        self.passed_over += 1;
+    }
+
     /// Bytes of values handed to the producer.
     #[inline]
     pub fn produced(&mut self, bytes: usize) {
@@ -611,6 +677,7 @@ impl Tally {
         drain(&mut self.events, &metrics.events);
         drain(&mut self.ignored, &metrics.ignored);
         drain(&mut self.dead_letters, &metrics.dead_letters);
+        metrics.passed_over.inc_by(std::mem::take(&mut self.passed_over));
         metrics.produced_bytes.inc_by(std::mem::take(&mut self.produced_bytes));
         for topic in &mut self.topics {
             topic.counters.0.inc_by(std::mem::take(&mut topic.records));
@@ -623,7 +690,7 @@ impl Tally {
         for counts in [&mut self.records, &mut self.events, &mut self.ignored, &mut self.dead_letters] {
             counts.fill(0);
         }
-        self.produced_bytes = 0;
+        (self.passed_over, self.produced_bytes) = (0, 0);
         for topic in &mut self.topics {
             (topic.records, topic.bytes) = (0, 0);
         }
@@ -851,11 +918,18 @@ mod tests {
         partition.lag(12);
         partition.processed(1_700_000_000_500);
         partition.stopped(7);
+        has(
+            &metrics.render(Exposition::Prometheus),
+            r#"koine_partition_paused{partition="3",reason="breaker",topic="raw.bold"} 0"#,
+        );
+        partition.breaker(BreakerLevel::Open, true);
         let page = metrics.render(Exposition::Prometheus);
         has(&page, r#"koine_consumer_lag_records{partition="3",topic="raw.bold"} 12"#);
         has(&page, r#"koine_last_record_processed_timestamp_seconds{partition="3",topic="raw.bold"} 1700000000.5"#);
         has(&page, r#"koine_partition_stopped{partition="3",topic="raw.bold"} 7"#);
         has(&page, r#"koine_consumer_assigned_partitions{topic="raw.bold"} 1"#);
+        has(&page, r#"koine_breaker_state{partition="3",topic="raw.bold"} 2"#);
+        has(&page, r#"koine_partition_paused{partition="3",reason="breaker",topic="raw.bold"} 1"#);
         partition.release();
         let page = metrics.render(Exposition::Prometheus);
         assert!(!page.contains(r#"partition="3""#), "{page}");

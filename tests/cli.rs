@@ -378,3 +378,42 @@ fn the_topics_are_described_as_the_configuration_names_them() {
     assert_eq!(described.lines().filter(|line| *line == "    address: null").count(), 2);
     assert!(out.join("shop.orders.v1.avsc").exists());
 }
+
+#[test]
+fn run_only_says_what_is_wrong_with_its_words() {
+    let folder = Folder::new("only");
+    let config =
+        folder.file("koine.yaml", "kafka: {bootstrap_servers: localhost:1}\nregistry: {url: 'http://localhost:1'}\n");
+    for (words, why) in [
+        (&["--only", "line_item.created"][..], "--from"),
+        (&["--from", "earliest"], "--only"),
+        (&["--dry-run"], "--only"),
+        (&["--only", "line_item.created", "--from", "yesterday"], "neither `earliest` nor a time"),
+        (
+            &["--only", "line_item.created", "--from", "earliest", "--until", "earliest"],
+            "not `committed`, `end` or a time",
+        ),
+        (&["--only", "component_pendin", "--from", "earliest"], "did you mean `component_pending`?"),
+        (&["--only", "line_item.created,import.created", "--from", "earliest"], "is ignored by this build too"),
+    ] {
+        let output = koine(&[&["run", "--config", &config], words].concat(), "");
+        let said = text(&output.stderr);
+        assert_eq!(code(&output), 2, "{words:?}: {said}");
+        assert!(said.contains(why), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn breaker_needs_a_process_to_ask() {
+    let folder = Folder::new("breaker");
+    let any = folder.file("any.yaml", "http: {listen: '127.0.0.1:0'}\n");
+    let output = koine(&["breaker", "list", "--config", &any], "");
+    assert_eq!(code(&output), 2, "{}", text(&output.stderr));
+    // Nobody listens there: the port was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let none = folder.file("none.yaml", &format!("http: {{listen: '0.0.0.0:{port}'}}\n"));
+    let output = koine(&["breaker", "resume", "--config", &none], "");
+    assert_eq!(code(&output), 70);
+    assert!(text(&output.stderr).contains(&format!("no answer from http://127.0.0.1:{port}/breakers/resume")));
+    assert_eq!(code(&koine(&["breaker", "resume", "--partition", "1"], "")), 2, "of which topic?");
+}

@@ -8,7 +8,9 @@ use koine::codec::SchemaIds;
 use koine::config::{Config, Context, Source};
 use koine::http::Health;
 use koine::kafka::Connection;
-use koine::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
+use koine::pipeline::{
+    BreakerPlan, BreakerRules, Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables,
+};
 use koine::telemetry::{BuildInfo, Exposition, Metrics};
 use koine::translate::{Header, Outcome, RawRecord, SourceSettings, Translator};
 use rdkafka::ClientConfig;
@@ -29,6 +31,17 @@ const DEAD: &str = "dlq.raw.spree";
 const CANONICAL: [&str; 4] = ["commerce.customer.v1", "commerce.cart.v1", "commerce.order.v1", "commerce.product.v1"];
 const PARTITIONS: i32 = 3;
 const LONG: Duration = Duration::from_secs(30);
+
+/// The default: nothing here is so much, or lasts so long, that it would open.
+const BREAKER: BreakerPlan = BreakerPlan {
+    rules: BreakerRules {
+        records: 1000,
+        window: Duration::from_secs(30),
+        pause: Duration::from_secs(30),
+        longest_pause: Duration::from_secs(600),
+    },
+    pauses: true,
+};
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -96,6 +109,8 @@ impl Stage {
                 sets: HeaderSets::default(),
             },
             accept_loss: false,
+            breaker: BREAKER,
+            only: None,
             instance: None,
             metrics: Arc::clone(&self.metrics),
             health: Arc::clone(&self.health),

@@ -7,7 +7,9 @@
 use koine::codec::SchemaIds;
 use koine::http::Health;
 use koine::kafka::{Connection, Consumer as Ours, ConsumerSettings, Polled};
-use koine::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
+use koine::pipeline::{
+    BreakerPlan, BreakerRules, Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables,
+};
 use koine::telemetry::{BuildInfo, Exposition, Metrics};
 use koine::translate::SourceSettings;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -26,6 +28,17 @@ const PARTITIONS: i32 = 6;
 const LONG: Duration = Duration::from_secs(90);
 /// Of so many records one cannot be read.
 const BROKEN_ONE_IN: usize = 50;
+
+/// The default: nothing here is so much, or lasts so long, that it would open.
+const BREAKER: BreakerPlan = BreakerPlan {
+    rules: BreakerRules {
+        records: 1000,
+        window: Duration::from_secs(30),
+        pause: Duration::from_secs(30),
+        longest_pause: Duration::from_secs(600),
+    },
+    pauses: true,
+};
 
 struct World {
     brokers: String,
@@ -141,6 +154,8 @@ impl World {
             drain: Duration::from_secs(8),
             dead_letters: Policy { group: self.run.clone(), drop_headers: Vec::new(), sets: HeaderSets::default() },
             accept_loss: false,
+            breaker: BREAKER,
+            only: None,
             instance: None,
             metrics: Arc::clone(&self.metrics),
             health: Arc::new(Health::new(Duration::from_secs(300))),

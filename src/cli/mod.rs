@@ -1,8 +1,10 @@
 //! The command line: one file a command. Messages for people go to standard error, data to standard output.
 
+mod breaker;
 mod credentials;
 mod demo;
 mod mapping;
+mod only;
 mod run;
 mod schemas;
 mod translate;
@@ -59,6 +61,8 @@ enum Command {
     Run(run::Arguments),
     /// The whole thing on one machine with nothing installed
     Demo(demo::Arguments),
+    /// The breakers of a translator that runs on this machine: list, resume
+    Breaker(breaker::Arguments),
     /// Translate files, with no Kafka: one JSON line per outcome
     Translate(translate::Arguments),
     /// Where each leaf of each vendor's webhooks goes, made from what runs
@@ -96,6 +100,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Breaker(arguments) => breaker::run(arguments),
         Command::Translate(arguments) => translate::run(arguments),
         Command::Mapping(arguments) => mapping::run(arguments),
         Command::Schemas(arguments) => schemas::run(arguments),

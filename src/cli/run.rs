@@ -3,13 +3,15 @@
 mod pins;
 
 use super::credentials::Live;
-use super::{Failure, configuration};
+use super::{Failure, configuration, only};
 use crate::canonical::{Privacy, Treatment};
 use crate::codec::SchemaIds;
 use crate::config::{self, Config, Delivery, GroupProtocol, LogFormat, Source};
 use crate::http::{self, Health, Server};
 use crate::kafka::{self, Connection};
-use crate::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
+use crate::pipeline::{
+    BreakerPlan, BreakerRules, Exit, Handle, HeaderSets, Limits, Only, Outputs, Plan, Policy, Service, tables,
+};
 use crate::telemetry::{self, BuildInfo, Metrics};
 use crate::translate::{BUILD, Extensions, SourceSettings, time_zone};
 use crate::vendors::vendor;
@@ -31,6 +33,17 @@ pub struct Arguments {
     /// Go on at what exists where a committed offset is gone, rather than stopping the partition
     #[arg(long)]
     accept_loss: bool,
+    #[command(flatten)]
+    only: only::Arguments,
+}
+
+/// What is asked of a translator beside its configuration.
+#[derive(Default)]
+pub struct Request {
+    /// Go on where a committed offset is gone.
+    pub accept_loss: bool,
+    /// Some event types of a stretch, rather than everything there will ever be.
+    pub only: Option<Only>,
 }
 
 /// A poll loop that has not come by for this long is dead. Its longest pauses are questions to brokers that are down.
@@ -57,7 +70,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         signal().await;
         let _ = stop.send(true);
     });
-    let Some(running) = start(&config, &runtime, arguments.accept_loss, stopped.clone())? else { return Ok(()) };
+    if arguments.only.is_given() {
+        return only::run(&config, &arguments.only, arguments.accept_loss, &runtime, &stopped);
+    }
+    let request = Request { accept_loss: arguments.accept_loss, only: None };
+    let Some(running) = start(&config, &runtime, request, stopped.clone())? else { return Ok(()) };
     while !running.is_finished() && !running.is_refused() && !*stopped.borrow() {
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -99,7 +116,7 @@ pub struct Running<'r> {
 pub fn start<'r>(
     config: &Config,
     runtime: &'r Runtime,
-    accept_loss: bool,
+    request: Request,
     stopped: watch::Receiver<bool>,
 ) -> Result<Option<Running<'r>>, Failure> {
     telemetry::init(config.log.format == LogFormat::Json, &config.log.level).map_err(Failure::Usage)?;
@@ -120,7 +137,7 @@ pub fn start<'r>(
         return Ok(None);
     };
     health.schemas_pinned(true);
-    let plan = plan(config, pins.ids()?, accept_loss, Arc::clone(&metrics), Arc::clone(&health));
+    let plan = plan(config, pins.ids()?, request, Arc::clone(&metrics), Arc::clone(&health));
     let handle = Service::start(plan).map_err(failure)?;
     let (refuse, refused) = watch::channel(None);
     runtime.spawn(async move {
@@ -138,6 +155,11 @@ impl Running<'_> {
 
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// To look at when it has stopped.
+    pub fn metrics_handle(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// Whether it has ended by itself.
@@ -178,26 +200,26 @@ fn failure(exit: Exit) -> Failure {
 }
 
 /// What the configuration means for the translator.
-fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Metrics>, health: Arc<Health>) -> Plan {
-    let privacy = Arc::new(privacy(config));
-    let sources = config.sources.iter().map(|source| source_settings(source, config, &privacy)).collect();
+fn plan(config: &Config, schemas: SchemaIds, request: Request, metrics: Arc<Metrics>, health: Arc<Health>) -> Plan {
+    let (sources, any_source) = sources(config);
     let for_topics = config.clone();
+    let Request { accept_loss, only } = request;
+    let group = only.as_ref().map_or(&config.kafka.group, |only| &only.group).clone();
+    let topics = match &only {
+        Some(only) => only.topics(),
+        None => config.subscription().into_iter().map(str::to_owned).collect(),
+    };
     Plan {
         connection: connection(config),
-        group: config.kafka.group.clone(),
+        group,
         group_protocol: match config.kafka.group_protocol {
             GroupProtocol::Classic => "classic".to_owned(),
             GroupProtocol::Consumer => "consumer".to_owned(),
         },
-        topics: config.subscription().into_iter().map(str::to_owned).collect(),
+        topics,
         source_of: Box::new(move |topic| for_topics.source_of(topic)),
         sources,
-        any_source: SourceSettings {
-            max_body: config.limits.body_bytes,
-            max_depth: config.limits.depth,
-            privacy,
-            ..SourceSettings::default()
-        },
+        any_source,
         outputs: Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create),
         schemas,
         exactly_once: config.delivery == Delivery::ExactlyOnce,
@@ -206,18 +228,43 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
         transaction_timeout: config.transaction_timeout,
         drain: config.drain,
         dead_letters: Policy {
+            // Also of a run with `--only`: it does the group's work, and writes what the group would have.
             group: config.kafka.group.clone(),
             drop_headers: config.dlq.drop_headers.clone(),
             sets: HeaderSets { connect: config.dlq.connect, streams: config.dlq.streams, spring: config.dlq.spring },
         },
         accept_loss,
+        breaker: BreakerPlan {
+            rules: BreakerRules {
+                records: config.breaker.records,
+                window: config.breaker.window,
+                pause: config.breaker.pause,
+                longest_pause: config.breaker.longest_pause,
+            },
+            // A run that is to end must not stand still.
+            pauses: config.breaker.pauses && only.is_none(),
+        },
+        only,
         instance: config.kafka.instance.clone(),
         metrics,
         health,
     }
 }
 
-fn connection(config: &Config) -> Connection {
+/// The settings of each source, and those of a topic that belongs to none.
+pub fn sources(config: &Config) -> (Vec<SourceSettings>, SourceSettings) {
+    let privacy = Arc::new(privacy(config));
+    let sources = config.sources.iter().map(|source| source_settings(source, config, &privacy)).collect();
+    let any_source = SourceSettings {
+        max_body: config.limits.body_bytes,
+        max_depth: config.limits.depth,
+        privacy,
+        ..SourceSettings::default()
+    };
+    (sources, any_source)
+}
+
+pub fn connection(config: &Config) -> Connection {
     let live = Live::new(config);
     Connection {
         bootstrap_servers: config.kafka.bootstrap_servers.join(","),
@@ -267,7 +314,7 @@ mod tests {
         let schemas = SchemaIds { customer: 1, cart: 2, order: 3, product: 4 };
         let build = BuildInfo { version: "test", build: "test".to_owned(), librdkafka: "test".to_owned() };
         let metrics = Arc::new(Metrics::new(tables(), &build).expect("metrics"));
-        plan(&config, schemas, false, metrics, Arc::new(Health::new(DEAD_AFTER)))
+        plan(&config, schemas, Request::default(), metrics, Arc::new(Health::new(DEAD_AFTER)))
     }
 
     /// What becomes of a record of that topic, as a worker does it: key and number of extensions, or code and pointer.

@@ -312,6 +312,37 @@ pub const SETTINGS: &[Setting] = &[
         Some("100ms"),
         "Time since the batch's first record. It is most of the latency when little comes in, and the cost of a transaction is shared by what comes in meanwhile.",
     ),
+    setting(
+        "breaker",
+        Kind::Word(&["pause", "alert"]),
+        Some("pause"),
+        "What happens to a partition most of whose records are dead letters of known event types: it is not read until that is mended, or it is only said. See [breaker.md](breaker.md).",
+    ),
+    setting("breaker_limits", Kind::Section, None, "When a breaker opens, and when it is tried whether it may close."),
+    setting(
+        "breaker_limits.records",
+        Kind::Whole { min: 1, max: 1_000_000 },
+        Some("1000"),
+        "The least number of webhooks that are judged together.",
+    ),
+    setting(
+        "breaker_limits.window",
+        Kind::Time { min: 1, max: 60 * MINUTE },
+        Some("30s"),
+        "The least time over which they come.",
+    ),
+    setting(
+        "breaker_limits.pause",
+        Kind::Time { min: 1, max: 60 * MINUTE },
+        Some("30s"),
+        "How long it is open before a record is tried. Each time in vain it is twice as long.",
+    ),
+    setting(
+        "breaker_limits.longest_pause",
+        Kind::Time { min: 1, max: 24 * 60 * MINUTE },
+        Some("10m"),
+        "But no longer than this.",
+    ),
     setting("limits", Kind::Section, None, "What is too much for one record."),
     setting(
         "limits.body_bytes",

@@ -412,6 +412,18 @@ fn sources_are_checked() {
 }
 
 #[test]
+fn the_breaker_is_a_word_and_its_limits() {
+    let config = ok("");
+    let seconds = Duration::from_secs;
+    let Breaker { pauses, records, window, pause, longest_pause } = config.breaker;
+    assert_eq!((pauses, records, window, pause, longest_pause), (true, 1000, seconds(30), seconds(30), seconds(600)));
+    assert!(!ok("breaker: alert").breaker.pauses);
+    assert_eq!(ok("breaker_limits: {window: 1m}").breaker.window, seconds(60));
+    assert!(mistake("breaker: stop").contains("pause, alert"));
+    assert!(mistake("breaker_limits: {pause: 2m, longest_pause: 1m}").contains("is shorter than breaker_limits.pause"));
+}
+
+#[test]
 fn limits_hold_each_other() {
     assert!(mistake("{transaction: {timeout: 1s}, batch: {wait: 900ms}}").contains("well below transaction.timeout"));
     ok("{transaction: {timeout: 1s}, batch: {wait: 900ms}, delivery: at_least_once}");

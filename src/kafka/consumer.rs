@@ -470,7 +470,7 @@ impl Consumer {
             return Ok(());
         }
         let mut list = TopicPartitionList::new();
-        for (partition, _) in state.assigned.flowing() {
+        for partition in state.assigned.reading() {
             list.add_partition(&partition.topic, partition.partition);
         }
         if list.count() == 0 {
@@ -481,11 +481,11 @@ impl Consumer {
 
     fn pause_what_must(&self, state: &State) -> Result<(), Trouble> {
         let mut list = TopicPartitionList::new();
-        for partition in state.assigned.stalled() {
+        for partition in state.assigned.stalled().chain(state.assigned.paused()) {
             list.add_partition(&partition.topic, partition.partition);
         }
         if state.is_held {
-            for (partition, _) in state.assigned.flowing() {
+            for partition in state.assigned.reading() {
                 list.add_partition(&partition.topic, partition.partition);
             }
         }
@@ -493,6 +493,33 @@ impl Consumer {
             return Ok(());
         }
         self.base.pause(&list).map_err(|error| Trouble::Fatal(error.to_string()))
+    }
+
+    /// Stops reading one partition, or goes on where it was. A new assignment of it is read until this says otherwise.
+    pub fn pause(&self, partition: &TopicPartition, is_paused: bool) -> Result<(), Trouble> {
+        let mut state = self.state.borrow_mut();
+        if !state.assigned.pause(partition, is_paused) || (state.is_held && !is_paused) {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&partition.topic, partition.partition);
+        let done = if is_paused { self.base.pause(&list) } else { self.base.resume(&list) };
+        done.map_err(|error| Trouble::Fatal(error.to_string()))
+    }
+
+    /// The offset that is due next in a partition of ours, by the records that were read; none where it stands still.
+    pub fn next(&self, partition: &TopicPartition) -> Option<i64> {
+        self.state.borrow().assigned.next(partition)
+    }
+
+    /// Up to where librdkafka has read our partitions: markers of transactions, which are never handed out, count.
+    pub fn positions(&self) -> Vec<(TopicPartition, i64)> {
+        let Ok(list) = self.base.position() else { return Vec::new() };
+        let position = |one: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match one.offset() {
+            Offset::Offset(offset) => Some((TopicPartition::new(one.topic(), one.partition()), offset)),
+            _ => None,
+        };
+        list.elements().into_iter().filter_map(position).collect()
     }
 
     /// Our membership as it is now. Ask for every commit: a rebalance ends it.

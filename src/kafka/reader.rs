@@ -1,6 +1,7 @@
-//! Reads topics from their beginning, outside any group and without a trace on the broker. For whoever looks at what
+//! Reads topics from their beginning, or a stretch of them, outside any group and without a trace on the broker. For whoever looks at what
 //! was written; never for the records that are translated.
 
+use super::TopicPartition;
 use super::login::Quiet;
 use super::record::Record;
 use super::settings::Connection;
@@ -29,19 +30,25 @@ pub enum Read<'r> {
     Nothing,
 }
 
+fn consumer(connection: &Connection) -> Result<BaseConsumer<Quiet>, Trouble> {
+    let mut config = connection.admin_config();
+    // librdkafka wants a name even where no group is joined.
+    config.set("group.id", "koine-reader").set("enable.auto.commit", "false");
+    config.set("isolation.level", "read_committed").set("auto.offset.reset", "earliest");
+    config.set("fetch.wait.max.ms", "50").set("fetch.queue.backoff.ms", "5");
+    let quiet = Quiet { login: connection.login() };
+    let consumer: BaseConsumer<Quiet> =
+        config.create_with_context(quiet).map_err(|error| Trouble::Fatal(error.to_string()))?;
+    consumer.context().login.start(consumer.client());
+    Ok(consumer)
+}
+
 impl Reader {
     /// Starts at the beginning of every partition of these topics. A topic that is not there has none.
     pub fn open(connection: &Connection, topics: &[&str]) -> Result<Reader, Trouble> {
         let fatal = |error: KafkaError| Trouble::Fatal(error.to_string());
         let retriable = |error: KafkaError| Trouble::Retriable(error.to_string());
-        let mut config = connection.admin_config();
-        // librdkafka wants a name even where no group is joined.
-        config.set("group.id", "koine-reader").set("enable.auto.commit", "false");
-        config.set("isolation.level", "read_committed").set("auto.offset.reset", "earliest");
-        config.set("fetch.wait.max.ms", "50").set("fetch.queue.backoff.ms", "5");
-        let quiet = Quiet { login: connection.login() };
-        let consumer: BaseConsumer<Quiet> = config.create_with_context(quiet).map_err(fatal)?;
-        consumer.context().login.start(consumer.client());
+        let consumer = consumer(connection)?;
         let mut list = TopicPartitionList::new();
         let mut ends = HashMap::new();
         let metadata = consumer.fetch_metadata(None, ANSWER).map_err(retriable)?;
@@ -51,6 +58,23 @@ impl Reader {
                 list.add_partition_offset(topic.name(), partition.id(), Offset::Offset(low)).map_err(fatal)?;
                 ends.insert((topic.name().to_owned(), partition.id()), (high, low));
             }
+        }
+        consumer.assign(&list).map_err(fatal)?;
+        Ok(Reader { consumer, ends })
+    }
+
+    /// Reads of each partition what lies between two offsets; beyond the second one there may come more.
+    pub fn between(
+        connection: &Connection,
+        stretches: impl IntoIterator<Item = (TopicPartition, i64, i64)>,
+    ) -> Result<Reader, Trouble> {
+        let fatal = |error: KafkaError| Trouble::Fatal(error.to_string());
+        let consumer = consumer(connection)?;
+        let mut list = TopicPartitionList::new();
+        let mut ends = HashMap::new();
+        for (TopicPartition { topic, partition }, from, until) in stretches {
+            list.add_partition_offset(&topic, partition, Offset::Offset(from)).map_err(fatal)?;
+            ends.insert((topic.as_ref().to_owned(), partition), (until, from));
         }
         consumer.assign(&list).map_err(fatal)?;
         Ok(Reader { consumer, ends })

@@ -5,6 +5,7 @@
 //! again.
 
 use super::dead_letter::{self, Form};
+use super::only::Selection;
 use crate::canonical::{Action, EntityKind};
 use crate::codec::{self, SchemaIds};
 use crate::kafka::{NextOffset, Offsets, Record, Refusal, TopicPartition};
@@ -41,6 +42,8 @@ pub enum UnitKind {
     Event(Event),
     DeadLetter(Box<Letter>),
     Ignored(Ignored),
+    /// It is none of those that this run is about.
+    PassedOver,
 }
 
 /// A canonical record, in the batch's buffer.
@@ -119,24 +122,27 @@ impl<'c> Batch<'c> {
         self.since.map(|since| since.elapsed()).unwrap_or_default()
     }
 
-    /// Translates a record and takes it in.
+    /// Translates a record and takes it in, or only what is selected of it.
     pub fn add(
         &mut self,
         record: Record<'c>,
         translator: &mut Translator,
         settings: &SourceSettings,
         schemas: &SchemaIds,
+        selection: Option<&Selection>,
     ) {
         let start = Instant::now();
         self.since.get_or_insert(start);
         self.bytes += record.len();
-        self.note(&record);
+        self.note(record.topic(), record.partition(), record.offset(), record.timestamp_ms());
         let place = self.records.len();
         let first = self.units.len();
         let Batch { units, buffer, .. } = self;
         with_raw(&record, |raw| {
             translator.translate(raw, settings, &mut |index, outcome| {
+                let is_wanted = selection.is_none_or(|selection| selection.wants(&outcome));
                 let kind = match outcome {
+                    _ if !is_wanted => UnitKind::PassedOver,
                     Outcome::Event(translated) => buffer.event(&translated, index, schemas),
                     Outcome::Ignored(ignored) => UnitKind::Ignored(ignored),
                     Outcome::DeadLetter(letter) => UnitKind::letter(letter),
@@ -149,8 +155,14 @@ impl<'c> Batch<'c> {
         self.translating += start.elapsed();
     }
 
-    fn note(&mut self, record: &Record<'_>) {
-        let (topic, partition) = (record.topic(), record.partition());
+    /// Says that a partition is done with up to an offset although no record is there any more: what is left is Kafka's
+    /// own.
+    pub fn reach(&mut self, partition: &TopicPartition, next: i64) {
+        self.since.get_or_insert_with(Instant::now);
+        self.note(&partition.topic, partition.partition, next - 1, None);
+    }
+
+    fn note(&mut self, topic: &str, partition: i32, offset: i64, timestamp_ms: Option<i64>) {
         let nth = match self.spans.iter().rposition(|span| span.partition.is(topic, partition)) {
             Some(nth) => nth,
             None => {
@@ -160,8 +172,8 @@ impl<'c> Batch<'c> {
             }
         };
         if let Some(span) = self.spans.get_mut(nth) {
-            span.last = record.offset();
-            span.timestamp_ms = record.timestamp_ms();
+            span.last = offset;
+            span.timestamp_ms = timestamp_ms.or(span.timestamp_ms);
         }
     }
 
@@ -264,7 +276,7 @@ impl<'c> Batch<'c> {
                 }
                 true
             }
-            UnitKind::Ignored(_) => false,
+            UnitKind::Ignored(_) | UnitKind::PassedOver => false,
         }
     }
 }
@@ -316,7 +328,7 @@ impl UnitKind {
 }
 
 /// A raw record as the translator reads it.
-fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
+pub fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
     let mut headers = Vec::new();
     record.each_header(|name, value| headers.push(Header { name, value }));
     f(&RawRecord {

@@ -333,7 +333,7 @@ impl<'w> Courier<'w> {
         loop {
             let Some(unit) = batch.units.get(nth) else { return Ok(()) };
             let sent = match &unit.kind {
-                UnitKind::Ignored(_) => return Ok(()),
+                UnitKind::Ignored(_) | UnitKind::PassedOver => return Ok(()),
                 UnitKind::Event(event) => {
                     let timestamp_ms = batch.with_raw(unit, |raw| raw.timestamp_ms).flatten();
                     let record = Outgoing {

@@ -1,7 +1,9 @@
 //! A running translator: its workers, somebody who watches over them, and how it ends.
 
+use super::breaker::Rules;
 use super::control::{Backoff, Control, Pulse};
 use super::dead_letter::Policy;
+use super::only::Only;
 use super::outputs::{NotReady, Outputs};
 use super::worker::{Fault, Worker};
 use crate::codec::SchemaIds;
@@ -41,11 +43,22 @@ pub struct Plan {
     pub drain: Duration,
     pub dead_letters: Policy,
     pub accept_loss: bool,
+    pub breaker: BreakerPlan,
+    /// Some event types of a stretch, rather than everything there will ever be.
+    pub only: Option<Only>,
     /// Names this process among those of its group, if it has a name that no other has while it lives; see
     /// [`transactional_id`].
     pub instance: Option<String>,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
+}
+
+/// When a partition is left alone because most of what comes from it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerPlan {
+    pub rules: Rules,
+    /// Whether it is not read then; else it is only said.
+    pub pauses: bool,
 }
 
 /// Which of the sources a topic belongs to.

@@ -5,13 +5,16 @@
 //! second.
 
 use super::batch::Batch;
+use super::breaker::State;
+use super::breakers::{Breakers, Turn};
 use super::control::{Backoff, Control, Pulse};
 use super::counts;
 use super::courier::{Courier, End, Finished, Job};
+use super::only::Ends;
 use super::service::Plan;
-use crate::http::Heart;
+use crate::http::{BreakerView, Heart};
 use crate::kafka::{Consumer, ConsumerSettings, Polled, ProducerSettings, Record, TopicPartition, Trouble};
-use crate::telemetry::{PartitionGauges, Rebalance, Rebuild, Tally};
+use crate::telemetry::{BreakerLevel, PartitionGauges, Rebalance, Rebuild, Tally};
 use crate::translate::Translator;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -154,6 +157,8 @@ impl Worker {
                 source: (String::new(), 0),
                 lag_at: Instant::now(),
                 complaints: HashMap::new(),
+                ends: Ends::default(),
+                breakers: Breakers::new(self.plan.breaker.rules),
                 is_held: false,
                 secrets: Secrets::new(secrets),
             };
@@ -161,7 +166,8 @@ impl Worker {
             // The courier goes when there are no more jobs, and the scope waits for it: nothing may keep it.
             session.recall();
             self.pulse.recall(true);
-            session.gauges.drain().for_each(|(_, gauges)| gauges.release());
+            let partitions: Vec<TopicPartition> = session.gauges.keys().cloned().collect();
+            session.forget(&partitions);
             end
         })
     }
@@ -231,6 +237,9 @@ struct Session<'s, 'c> {
     lag_at: Instant,
     /// What was said of the consumer's trouble, and when.
     complaints: HashMap<String, Instant>,
+    /// Of a run that is not to read everything.
+    ends: Ends,
+    breakers: Breakers,
     is_held: bool,
     secrets: Secrets,
 }
@@ -260,7 +269,9 @@ impl<'c> Session<'_, 'c> {
             } else {
                 self.hold(false)?;
                 self.gather()?;
+                self.look_for_ends()?;
             }
+            self.tick_breakers()?;
             self.report_lag();
         }
     }
@@ -429,7 +440,7 @@ impl<'c> Session<'_, 'c> {
         match self.consumer.poll(time) {
             Polled::Nothing => return Ok(false),
             Polled::Record(record) => {
-                self.take(record);
+                self.take(record)?;
                 return Ok(true);
             }
             Polled::Again(partition) => {
@@ -446,9 +457,10 @@ impl<'c> Session<'_, 'c> {
                 self.worker.heart.group_joined(true);
                 for one in partitions {
                     let gauges = metrics.partition(&one.topic, one.partition);
-                    if let Some(old) = self.gauges.insert(one, gauges) {
+                    if let Some(old) = self.gauges.insert(one.clone(), gauges) {
                         old.release();
                     }
+                    self.begin(&one)?;
                 }
             }
             Polled::Stalled(all) => {
@@ -504,9 +516,116 @@ impl<'c> Session<'_, 'c> {
         for gauges in partitions.iter().filter_map(|one| self.gauges.remove(one)).collect::<Vec<_>>() {
             gauges.release();
         }
+        for one in partitions {
+            self.ends.forget(one);
+            self.breakers.forget(one);
+            self.worker.plan.health.breakers().forget(&one.topic, one.partition);
+        }
     }
 
-    fn take(&mut self, record: Record<'c>) {
+    /// A partition has come.
+    fn begin(&mut self, partition: &TopicPartition) -> Result<(), SessionEnd> {
+        let state = self.breakers.begin(partition);
+        self.obey(partition, state)?;
+        let Some(only) = &self.worker.plan.only else { return Ok(()) };
+        let Some(next) = self.consumer.next(partition) else { return Ok(()) };
+        if only.until.get(partition).is_some_and(|until| next > *until) {
+            // Where a loss was accepted, the end may be among what is gone.
+            self.gathering.reach(partition, only.until(partition));
+        }
+        let position = self.consumer.positions().into_iter().find(|(one, _)| one == partition);
+        match self.ends.begin(partition, next, only.until(partition), position.map(|(_, position)| position)) {
+            true => self.pause(partition, true),
+            false => Ok(()),
+        }
+    }
+
+    fn pause(&self, partition: &TopicPartition, is_paused: bool) -> Result<(), SessionEnd> {
+        self.consumer.pause(partition, is_paused).map_err(|trouble| SessionEnd::Renew(trouble.to_string()))
+    }
+
+    /// Reads a partition or leaves it alone, as its breaker says.
+    fn obey(&self, partition: &TopicPartition, state: State) -> Result<(), SessionEnd> {
+        let is_paused = self.worker.plan.breaker.pauses && state == State::Open;
+        if let Some(gauges) = self.gauges.get(partition) {
+            let level = match state {
+                State::Closed => BreakerLevel::Closed,
+                State::Probing => BreakerLevel::Probing,
+                State::Open => BreakerLevel::Open,
+            };
+            gauges.breaker(level, is_paused);
+        }
+        match self.worker.plan.breaker.pauses {
+            true => self.pause(partition, is_paused),
+            false => Ok(()),
+        }
+    }
+
+    /// A breaker has turned.
+    fn turn(&self, turn: Turn) -> Result<(), SessionEnd> {
+        let Turn { partition, state, pause, cause } = turn;
+        self.obey(&partition, state)?;
+        let paused = self.worker.plan.breaker.pauses && state == State::Open;
+        let (fingerprint, code) = cause.map(|(fingerprint, code)| (fingerprint, code.as_str())).unzip();
+        match state {
+            State::Open => tracing::error!(
+                %partition, fingerprint, code, paused, next_probe = ?pause,
+                "most records of this partition are refused: its breaker is open"
+            ),
+            State::Probing => tracing::info!(%partition, "the breaker tries a record"),
+            State::Closed => tracing::info!(%partition, "the breaker is closed"),
+        }
+        self.worker.plan.health.breakers().show(BreakerView {
+            topic: partition.topic.as_ref().to_owned(),
+            partition: partition.partition,
+            state: state.into(),
+            paused,
+            code,
+            fingerprint,
+        });
+        Ok(())
+    }
+
+    fn tick_breakers(&mut self) -> Result<(), SessionEnd> {
+        let turns = self.breakers.tick(self.worker.plan.health.breakers());
+        turns.into_iter().try_for_each(|turn| self.turn(turn))
+    }
+
+    /// Whether a record is beyond what this run is about. Its last one, and whatever comes later, ends the reading of its
+    /// partition.
+    fn is_beyond(&mut self, record: &Record<'_>) -> Result<bool, SessionEnd> {
+        let Some(only) = &self.worker.plan.only else { return Ok(false) };
+        let partition = TopicPartition::new(record.topic(), record.partition());
+        let until = only.until(&partition);
+        if self.ends.reach(&partition, record.offset() + 1, until) {
+            self.gathering.reach(&partition, until);
+            self.pause(&partition, true)?;
+        }
+        Ok(record.offset() >= until)
+    }
+
+    /// Whether partitions have ended without a last record: what is left of them is Kafka's own.
+    fn look_for_ends(&mut self) -> Result<(), SessionEnd> {
+        let Some(only) = &self.worker.plan.only else { return Ok(()) };
+        let unfinished = self.ends.unfinished();
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        let positions: HashMap<TopicPartition, i64> = self.consumer.positions().into_iter().collect();
+        for partition in unfinished {
+            let until = only.until(&partition);
+            if self.ends.position(&partition, positions.get(&partition).copied(), until) {
+                self.gathering.reach(&partition, until);
+                self.pause(&partition, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, record: Record<'c>) -> Result<(), SessionEnd> {
+        if self.is_beyond(&record)? {
+            return Ok(());
+        }
         let plan = &*self.worker.plan;
         if self.source.0 != record.topic() {
             let topic = record.topic().to_owned();
@@ -514,7 +633,14 @@ impl<'c> Session<'_, 'c> {
             self.source = (topic, source);
         }
         let settings = plan.sources.get(self.source.1).unwrap_or(&plan.any_source);
-        self.gathering.add(record, self.translator, settings, &plan.schemas);
+        let selection = plan.only.as_ref().map(|only| &only.selection);
+        let (partition, first) = (record.partition(), self.gathering.units.len());
+        self.gathering.add(record, self.translator, settings, &plan.schemas, selection);
+        let units = self.gathering.units.get(first..).unwrap_or_default();
+        match self.breakers.count(&self.source.0, partition, units.iter().map(|unit| &unit.kind)) {
+            Some(turn) => self.turn(turn),
+            None => Ok(()),
+        }
     }
 
     /// Delivers what was read of partitions that are to go; what cannot be delivered in time is let go undone.
