@@ -14,6 +14,7 @@ pub mod pointer;
 pub mod registry;
 pub mod reject;
 pub mod schemas;
+pub mod seal;
 pub mod telemetry;
 pub mod translate;
 pub mod vendors;

@@ -103,6 +103,7 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
     ("codec", &["crate::vendors", "crate::kafka", "crate::registry", "crate::translate", "rdkafka"]),
     ("schemas.rs", &["crate::vendors", "crate::kafka", "crate::registry", "crate::translate", "rdkafka"]),
     ("schemas", &["crate::vendors", "crate::kafka", "crate::registry", "crate::translate", "rdkafka"]),
+    ("seal.rs", &["crate", "rdkafka", "serde_json"]),
     ("registry.rs", &["crate::vendors", "crate::kafka", "crate::translate", "rdkafka"]),
     (
         "pipeline",
@@ -125,8 +126,9 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("apache_avro", &["schemas.rs", "schemas", "codec.rs", "codec"]),
     ("axum", &["http.rs", "registry", "registry.rs", "cli/demo.rs", "cli/demo"]),
-    ("base64", &["translate"]),
+    ("base64", &["translate", "seal.rs", "cli/capsule.rs", "cli/dlq"]),
     ("clap", &["cli"]),
+    ("hpke", &["seal.rs"]),
     ("jiff", &["canonical/time.rs", "vendors/cursor", "translate.rs", "config.rs", "config"]),
     ("memchr", &["translate.rs", "vendors/cursor"]),
     ("prometheus", &["telemetry.rs", "telemetry"]),
@@ -149,7 +151,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("sha2", &["translate.rs", "codec", "pipeline"]),
+    ("sha2", &["translate.rs", "codec", "pipeline", "seal.rs"]),
     ("simdutf8", &["vendors/cursor"]),
     ("strsim", &["config.rs", "config"]),
     ("saphyr_parser", &["config.rs", "config"]),

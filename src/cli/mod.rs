@@ -1,6 +1,8 @@
 //! The command line: one file a command. Messages for people go to standard error, data to standard output.
 
+mod capsule;
 mod demo;
+mod dlq;
 mod run;
 mod schemas;
 mod translate;
@@ -59,6 +61,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Translate files, with no Kafka: one JSON line per outcome
     Translate(translate::Arguments),
+    /// Look into dead letters, group them by cause, redrive them
+    Dlq(dlq::Arguments),
     /// The canonical schemas: list, export, check, register
     Schemas(schemas::Arguments),
 }
@@ -93,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Translate(arguments) => translate::run(arguments),
+        Command::Dlq(arguments) => dlq::run(arguments),
         Command::Schemas(arguments) => schemas::run(arguments),
     };
     match done {

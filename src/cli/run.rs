@@ -206,23 +206,15 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
         topics: config.subscription().into_iter().map(str::to_owned).collect(),
         source_of: Box::new(move |topic| for_topics.source_of(topic)),
         sources,
-        any_source: SourceSettings {
-            max_body: config.limits.body_bytes,
-            max_depth: config.limits.depth,
-            ..SourceSettings::default()
-        },
-        outputs: Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create),
+        any_source: any_source(config),
+        outputs: outputs(config),
         schemas,
         exactly_once: config.delivery == Delivery::ExactlyOnce,
         workers: config.workers.count(),
         limits: Limits { records: config.batch.records, bytes: config.batch.bytes, wait: config.batch.wait },
         transaction_timeout: config.transaction_timeout,
         drain: config.drain,
-        dead_letters: Policy {
-            group: config.kafka.group.clone(),
-            drop_headers: config.dlq.drop_headers.clone(),
-            sets: HeaderSets { connect: config.dlq.connect, streams: config.dlq.streams, spring: config.dlq.spring },
-        },
+        dead_letters: dead_letter_policy(config),
         accept_loss,
         instance: config.kafka.instance.clone(),
         metrics,
@@ -230,12 +222,38 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
     }
 }
 
-fn connection(config: &Config) -> Connection {
+/// The topics that are written.
+pub fn outputs(config: &Config) -> Outputs {
+    Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create)
+}
+
+/// What dead letters look like.
+pub fn dead_letter_policy(config: &Config) -> Policy {
+    Policy {
+        group: config.kafka.group.clone(),
+        drop_headers: config.dlq.drop_headers.clone(),
+        sets: HeaderSets { connect: config.dlq.connect, streams: config.dlq.streams, spring: config.dlq.spring },
+        seal: config.dlq.seal.clone(),
+    }
+}
+
+pub fn connection(config: &Config) -> Connection {
     let properties = config.kafka.properties.iter();
     Connection {
         bootstrap_servers: config.kafka.bootstrap_servers.join(","),
         properties: properties.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect(),
     }
+}
+
+/// The settings that hold for the records of a raw topic.
+pub fn settings_of(topic: &str, config: &Config) -> SourceSettings {
+    let source = config.source_of(topic).and_then(|nth| config.sources.get(nth));
+    source.map_or_else(|| any_source(config), |source| source_settings(source, config))
+}
+
+/// For a topic that belongs to no source.
+fn any_source(config: &Config) -> SourceSettings {
+    SourceSettings { max_body: config.limits.body_bytes, max_depth: config.limits.depth, ..SourceSettings::default() }
 }
 
 fn source_settings(source: &Source, config: &Config) -> SourceSettings {

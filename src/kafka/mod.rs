@@ -18,7 +18,7 @@ pub use assignment::{Gone, Side};
 pub use consumer::{Consumer, Membership, Polled};
 pub use embedded::{EmbeddedBroker, Writer};
 pub use producer::{Failure, Outgoing, Producer, SendError};
-pub use reader::{Read, Reader};
+pub use reader::{Next, PartitionReader, Read, Reader};
 pub use record::Record;
 pub use settings::{Connection, ConsumerSettings, ProducerSettings};
 pub use topics::{NewOne, Topics};

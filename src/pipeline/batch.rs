@@ -60,8 +60,9 @@ pub struct Letter {
     pub form: Form,
 }
 
+/// Keys, values and headers of canonical records.
 #[derive(Default)]
-struct Buffer {
+pub struct Buffer {
     bytes: Vec<u8>,
     headers: Vec<(&'static str, Range<usize>)>,
 }
@@ -90,8 +91,7 @@ impl<'c> Batch<'c> {
         self.records.clear();
         self.units.clear();
         self.spans.clear();
-        self.buffer.bytes.clear();
-        self.buffer.headers.clear();
+        self.buffer.clear();
         self.bytes = 0;
         self.translating = Duration::ZERO;
         self.since = None;
@@ -133,7 +133,7 @@ impl<'c> Batch<'c> {
         with_raw(&record, |raw| {
             translator.translate(raw, settings, &mut |index, outcome| {
                 let kind = match outcome {
-                    Outcome::Event(translated) => buffer.event(&translated, index, schemas),
+                    Outcome::Event(translated) => buffer.event(&translated, schemas),
                     Outcome::Ignored(ignored) => UnitKind::Ignored(ignored),
                     Outcome::DeadLetter(letter) => UnitKind::letter(letter),
                 };
@@ -141,6 +141,7 @@ impl<'c> Batch<'c> {
             });
         });
         debug_assert!(self.units.len() > first, "every record has an outcome");
+        number(self.units.get_mut(first..).unwrap_or_default());
         self.records.push(record);
         self.translating += start.elapsed();
     }
@@ -218,19 +219,18 @@ impl<'c> Batch<'c> {
     }
 
     pub fn key(&self, event: &Event) -> &[u8] {
-        self.buffer.bytes.get(event.key.clone()).unwrap_or_default()
+        self.buffer.key(event)
     }
 
     pub fn value(&self, event: &Event) -> &[u8] {
-        self.buffer.bytes.get(event.value.clone()).unwrap_or_default()
+        self.buffer.value(event)
     }
 
     pub fn headers<'b>(
         &'b self,
         event: &Event,
     ) -> impl ExactSizeIterator<Item = (&'b str, Option<&'b [u8]>)> + use<'b, 'c> {
-        let headers = self.buffer.headers.get(event.headers.clone()).unwrap_or_default();
-        headers.iter().map(|(name, value)| (*name, self.buffer.bytes.get(value.clone())))
+        self.buffer.headers(event)
     }
 
     /// Takes a refusal of a topic for what it is: a canonical record becomes a dead letter, a dead letter becomes
@@ -239,14 +239,82 @@ impl<'c> Batch<'c> {
         let siblings = self.units.iter().filter(|unit| self.units.get(nth).is_some_and(|n| n.record == unit.record));
         let is_list = siblings.count() > 1;
         let Some(unit) = self.units.get_mut(nth) else { return false };
-        match &mut unit.kind {
+        unit.kind.refuse(is_list.then_some(unit.index), refusal)
+    }
+}
+
+/// A dead letter of a list says which element it stands for, whoever found the fault: a redrive would take it for the
+/// whole list otherwise, and do its siblings again.
+fn number(units: &mut [Unit]) {
+    let is_list = units.len() > 1;
+    for Unit { index, kind, .. } in units.iter_mut().filter(|_| is_list) {
+        if let UnitKind::DeadLetter(letter) = kind {
+            letter.letter.index.get_or_insert(*index);
+        }
+    }
+}
+
+impl Buffer {
+    pub fn event(&mut self, translated: &Translated<'_>, schemas: &SchemaIds) -> UnitKind {
+        let Translated { vendor, event_type, event, key, headers } = *translated;
+        let (entity, action) = (event.entity.kind(), event.meta.action);
+        let key = self.append(key.as_bytes());
+        let start = self.bytes.len();
+        self.bytes.push(0);
+        self.bytes.extend_from_slice(&schemas.of(entity).to_be_bytes());
+        if let Err(error) = codec::append_datum(event, &mut self.bytes) {
+            // A fault of this build. The webhook is kept where it can be sent again from, once it is mended.
+            tracing::error!(vendor, event_type, %error, "a canonical event cannot be written");
+            self.bytes.truncate(key.start);
+            return UnitKind::letter(dead_letter::refused(vendor, event_type, None, Code::RecordRefused));
+        }
+        let value = start..self.bytes.len();
+        let first = self.headers.len();
+        for (name, value) in headers {
+            let value = self.append(value.as_bytes());
+            self.headers.push((name, value));
+        }
+        UnitKind::Event(Event { vendor, event_type, entity, action, key, value, headers: first..self.headers.len() })
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.headers.clear();
+    }
+
+    pub fn key(&self, event: &Event) -> &[u8] {
+        self.bytes.get(event.key.clone()).unwrap_or_default()
+    }
+
+    pub fn value(&self, event: &Event) -> &[u8] {
+        self.bytes.get(event.value.clone()).unwrap_or_default()
+    }
+
+    pub fn headers<'b>(
+        &'b self,
+        event: &Event,
+    ) -> impl ExactSizeIterator<Item = (&'b str, Option<&'b [u8]>)> + use<'b> {
+        let headers = self.headers.get(event.headers.clone()).unwrap_or_default();
+        headers.iter().map(|(name, value)| (*name, self.bytes.get(value.clone())))
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+}
+
+impl UnitKind {
+    /// Takes a refusal of a topic for what it is. `false`: there is nothing smaller.
+    pub fn refuse(&mut self, index: Option<i32>, refusal: Refusal) -> bool {
+        match self {
             UnitKind::Event(event) => {
                 let code = match refusal {
                     Refusal::TooLarge => Code::RecordTooLarge,
                     Refusal::Invalid => Code::RecordRefused,
                 };
-                let index = is_list.then_some(unit.index);
-                unit.kind = UnitKind::letter(dead_letter::refused(event.vendor, event.event_type, index, code));
+                *self = UnitKind::letter(dead_letter::refused(event.vendor, event.event_type, index, code));
                 true
             }
             UnitKind::DeadLetter(letter) => {
@@ -263,47 +331,14 @@ impl<'c> Batch<'c> {
             UnitKind::Ignored(_) => false,
         }
     }
-}
 
-impl Buffer {
-    fn event(&mut self, translated: &Translated<'_>, index: i32, schemas: &SchemaIds) -> UnitKind {
-        let Translated { vendor, event_type, event, key, headers } = *translated;
-        let (entity, action) = (event.entity.kind(), event.meta.action);
-        let key = self.append(key.as_bytes());
-        let start = self.bytes.len();
-        self.bytes.push(0);
-        self.bytes.extend_from_slice(&schemas.of(entity).to_be_bytes());
-        if let Err(error) = codec::append_datum(event, &mut self.bytes) {
-            // A fault of this build. The webhook is kept where it can be sent again from, once it is mended.
-            tracing::error!(vendor, event_type, %error, "a canonical event cannot be written");
-            self.bytes.truncate(key.start);
-            let index = (index > 0).then_some(index);
-            return UnitKind::letter(dead_letter::refused(vendor, event_type, index, Code::RecordRefused));
-        }
-        let value = start..self.bytes.len();
-        let first = self.headers.len();
-        for (name, value) in headers {
-            let value = self.append(value.as_bytes());
-            self.headers.push((name, value));
-        }
-        UnitKind::Event(Event { vendor, event_type, entity, action, key, value, headers: first..self.headers.len() })
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        start..self.bytes.len()
-    }
-}
-
-impl UnitKind {
-    fn letter(letter: DeadLetter) -> UnitKind {
+    pub fn letter(letter: DeadLetter) -> UnitKind {
         UnitKind::DeadLetter(Box::new(Letter { letter, failed_at: dead_letter::now(), form: Form::WHOLE }))
     }
 }
 
-/// A raw record as the translator reads it.
-fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
+/// A record as the translator reads it.
+pub fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
     let mut headers = Vec::new();
     record.each_header(|name, value| headers.push(Header { name, value }));
     f(&RawRecord {
@@ -315,4 +350,32 @@ fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
         value: record.value(),
         headers: &headers,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(index: i32, known: Option<i32>) -> Unit {
+        let letter = dead_letter::refused("spree", "order.paid", known, Code::RecordRefused);
+        Unit { record: 0, index, kind: UnitKind::letter(letter) }
+    }
+
+    fn indexes(mut units: Vec<Unit>) -> Vec<Option<i32>> {
+        number(&mut units);
+        let index = |unit: &Unit| match &unit.kind {
+            UnitKind::DeadLetter(letter) => letter.letter.index,
+            _ => Some(-1),
+        };
+        units.iter().map(index).collect()
+    }
+
+    #[test]
+    fn a_dead_letter_of_a_list_names_its_element() {
+        let ignored = Ignored { vendor: "spree", event_type: "post.created", rule: crate::vendors::Ignore::BackOffice };
+        let other = || Unit { record: 0, index: 2, kind: UnitKind::Ignored(ignored) };
+        assert_eq!(indexes(vec![refused(0, None), refused(1, Some(1)), other()]), [Some(0), Some(1), Some(-1)]);
+        assert_eq!(indexes(vec![refused(0, None)]), [None], "the record is no list");
+        assert_eq!(indexes(vec![refused(0, Some(0))]), [Some(0)], "it is one, of one element");
+    }
 }

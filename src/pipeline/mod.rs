@@ -17,7 +17,9 @@ mod control;
 mod counts;
 mod courier;
 pub mod dead_letter;
+pub mod letter;
 mod outputs;
+pub mod redrive;
 mod service;
 mod worker;
 
