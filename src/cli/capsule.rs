@@ -5,17 +5,20 @@
 //! depends on them is why the two can differ.
 
 use super::{Failure, translate};
+use crate::canonical::{PiiClass, Privacy, Treatment};
 use crate::codec::SchemaIds;
 use crate::pipeline::letter::{Letter, Position};
 use crate::pointer::Pointer;
 use crate::reject::{Class, Code};
-use crate::translate::{BUILD, Header, Outcome, RawRecord, SourceSettings, Translator, time_zone};
+use crate::translate::{BUILD, Extensions, Header, Outcome, RawRecord, SourceSettings, Translator, time_zone};
 use crate::vendors::vendor;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The form of the file.
 const VERSION: u32 = 1;
@@ -66,9 +69,24 @@ struct Settings {
     event_type: Option<String>,
     payload_pointer: Option<String>,
     time_zone: Option<String>,
-    extensions: bool,
+    extensions: String,
+    /// What is done with each class of personal data. The key of hashes is not here.
+    privacy: BTreeMap<String, String>,
     body_bytes: usize,
     depth: usize,
+}
+
+const EXTENSIONS: &[(&str, Extensions)] =
+    &[("full", Extensions::Full), ("drift", Extensions::Drift), ("off", Extensions::Off)];
+const TREATMENTS: &[(&str, Treatment)] =
+    &[("pass", Treatment::Pass), ("hash", Treatment::Hash), ("drop", Treatment::Drop)];
+
+fn word<T: PartialEq>(words: &'static [(&'static str, T)], meaning: T) -> &'static str {
+    words.iter().find(|(_, known)| *known == meaning).map_or("", |(word, _)| word)
+}
+
+fn meant<T: Copy>(words: &[(&str, T)], wanted: &str) -> Option<T> {
+    words.iter().find(|(word, _)| *word == wanted).map(|(_, meaning)| *meaning)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,7 +142,10 @@ pub fn write(
             event_type: settings.event_type.clone(),
             payload_pointer: settings.payload_pointer.as_ref().map(|it| text(it.as_str())),
             time_zone: settings.time_zone.as_ref().and_then(|zone| zone.iana_name()).map(text),
-            extensions: settings.extensions,
+            extensions: text(word(EXTENSIONS, settings.extensions)),
+            privacy: PiiClass::ALL
+                .map(|class| (text(class.as_str()), text(word(TREATMENTS, settings.privacy.of(class)))))
+                .into(),
             body_bytes: settings.max_body,
             depth: settings.max_depth,
         },
@@ -229,13 +250,22 @@ impl Settings {
             None => None,
             Some(text) => Some(Pointer::parse(text).map_err(|error| format!("settings.payload_pointer: {error}"))?),
         };
+        let mut privacy = Privacy::new(b"");
+        for (class, treatment) in &self.privacy {
+            let known = PiiClass::named(class).zip(meant(TREATMENTS, treatment));
+            let (class, treatment) =
+                known.ok_or_else(|| format!("settings.privacy: there is no {class}: {treatment}"))?;
+            privacy = privacy.with(class, treatment);
+        }
         Ok(SourceSettings {
             vendor,
             shop: self.shop.clone(),
             event_type: self.event_type.clone(),
             payload_pointer,
             time_zone,
-            extensions: self.extensions,
+            extensions: meant(EXTENSIONS, &self.extensions)
+                .ok_or_else(|| format!("settings.extensions: there is no {}", self.extensions))?,
+            privacy: Arc::new(privacy),
             max_body: self.body_bytes,
             max_depth: self.depth,
         })
