@@ -4,9 +4,10 @@
 use super::record::Record;
 use super::settings::Connection;
 use super::trouble::Trouble;
+use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 use std::cell::Cell;
@@ -89,7 +90,7 @@ impl Reader {
 /// Reads one partition from its beginning to where it ended when the reader was opened, and not one record further.
 /// Records may be held while others are read.
 pub struct PartitionReader {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Quiet>,
     /// The last offset that is committed for good, plus one.
     end: i64,
     is_at_end: Cell<bool>,
@@ -119,7 +120,7 @@ impl PartitionReader {
         config.set("enable.partition.eof", "true");
         // What is read ahead is held in memory.
         config.set("queued.max.messages.kbytes", "16384");
-        let consumer: BaseConsumer = config.create().map_err(fatal)?;
+        let consumer: BaseConsumer<Quiet> = config.create_with_context(Quiet).map_err(fatal)?;
         // Asked by a read_committed client, the end is that of what is committed.
         let (low, end) = consumer
             .fetch_watermarks(topic, partition, ANSWER)
@@ -157,6 +158,23 @@ impl PartitionReader {
         }
     }
 }
+
+/// The end of a partition is no error, and what is one comes back from the poll.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        super::consumer::log(level, fac, message);
+    }
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "reader");
+    }
+}
+
+impl ConsumerContext for Quiet {}
 
 fn config(connection: &Connection) -> ClientConfig {
     let mut config = connection.admin_config();

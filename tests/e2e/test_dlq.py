@@ -6,9 +6,12 @@ import base64
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import yaml
@@ -347,7 +350,8 @@ def test_sealed_letters_are_opened_by_the_private_key_and_by_nothing_else(deploy
     assert not [r for r in sealed.read_dead() if r.value and b"CANARY" in r.value]
 
 
-def test_many_letters_in_bounded_memory(deploy, stack, koine):
+@pytest.mark.timeout(3000)
+def test_many_letters_in_bounded_memory(deploy, stack, tmp_path):
     """KOINE_TEST_LETTERS=1000000 for the whole size; what it takes is printed."""
     count = int(os.environ.get("KOINE_TEST_LETTERS", "60000"))
     few = Letters(deploy({RAW: ("bspk", 2)}), [{"value": value(cart(1)), "partition": 0, "key": b"k"}])
@@ -367,13 +371,16 @@ def test_many_letters_in_bounded_memory(deploy, stack, koine):
 
     def measured(*arguments):
         process = subprocess.Popen(few.command(mended, *arguments, "--format", "json"), env=environment(), stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        lines = [json.loads(line) for line in process.stdout]
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0
-        print(f"{count} letters: {' '.join(arguments)}: {usage.ru_maxrss // 1024} MiB, {usage.ru_utime + usage.ru_stime:.1f} s of CPU")
-        return lines, usage.ru_maxrss // 1024
+                                   stdout=open(tmp_path / "lines", "w"), stderr=subprocess.DEVNULL, text=True)
+        # The kernel's own high-water mark, asked for while there is one: what wait4 tells begins with this process's size.
+        highest = 0
+        while process.poll() is None:
+            found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+            highest = max(highest, int(found[1]) // 1024 if found else 0)
+            time.sleep(0.01)
+        assert process.returncode == 0 and highest > 0
+        print(f"{count} letters: {' '.join(arguments)}: {highest} MiB")
+        return [json.loads(line) for line in open(tmp_path / "lines")], highest
 
     lines, listing = measured("list")
     assert sum(line["letters"] for line in lines) == count + 1 and len(lines) == 10_001
@@ -384,4 +391,4 @@ def test_many_letters_in_bounded_memory(deploy, stack, koine):
     lines, again = measured("redrive")
     assert sum(line["done"] for line in lines) == count + 1 and sum(line["event"] for line in lines) == 0
     # The letters alone are 1.5 KB each. What a million takes is in docs/dead-letters.md.
-    assert max(listing, predicting, redriving, again) < 400
+    assert max(listing, predicting, redriving, again) < 300
