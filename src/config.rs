@@ -12,6 +12,7 @@ pub use yaml::Place;
 
 use crate::canonical::{PiiClass, Treatment};
 use crate::pointer::Pointer;
+use crate::seal::PublicKey;
 use read::{Reader, Step, not_one_of};
 use std::borrow::Cow;
 use std::fmt;
@@ -223,6 +224,8 @@ pub struct DeadLetters {
     pub streams: bool,
     /// Also those of Spring Kafka.
     pub spring: bool,
+    /// Whoever has the private key to this one may read the values.
+    pub seal: Option<PublicKey>,
 }
 
 /// What is done with personal data.
@@ -581,7 +584,20 @@ fn dead_letters(read: &mut Reader<'_>) -> DeadLetters {
         read.wrong(path, not_one_of(set, SETS.into_iter()));
     }
     let has = |name: &str| sets.iter().any(|(_, set)| set == name);
-    DeadLetters { drop_headers, connect: has("connect"), streams: has("streams"), spring: has("spring") }
+    let (connect, streams, spring) = (has("connect"), has("streams"), has("spring"));
+    DeadLetters { drop_headers, connect, streams, spring, seal: seal(read) }
+}
+
+fn seal(read: &mut Reader<'_>) -> Option<PublicKey> {
+    let text = read.checked("dlq.seal.public_key", PublicKey::parse);
+    let file = read.checked("dlq.seal.public_key_file", |path| {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+        PublicKey::parse(&text).map_err(|error| format!("{path} {error}"))
+    });
+    if text.is_some() && file.is_some() {
+        read.wrong("dlq.seal.public_key_file", "and dlq.seal.public_key are both set");
+    }
+    text.or(file)
 }
 
 fn privacy(read: &mut Reader<'_>) -> Privacy {

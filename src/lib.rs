@@ -18,6 +18,7 @@ pub mod registry;
 pub mod reject;
 pub mod samples;
 pub mod schemas;
+pub mod seal;
 pub mod telemetry;
 pub mod translate;
 pub mod vendors;

@@ -128,6 +128,7 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
     ("schemas", &["crate::vendors", "crate::kafka", "crate::registry", "crate::translate", "rdkafka"]),
     ("https.rs", &["crate::registry", "crate::kafka", "crate::oauth"]),
     ("oauth.rs", &["crate::registry", "crate::kafka", "rdkafka"]),
+    ("seal.rs", &["crate", "rdkafka", "serde_json"]),
     ("registry.rs", &["crate::vendors", "crate::kafka", "crate::translate", "rdkafka"]),
     (
         "pipeline",
@@ -150,9 +151,10 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("apache_avro", &["schemas.rs", "schemas", "codec.rs", "codec"]),
     ("axum", &["http.rs", "registry", "registry.rs", "cli/demo.rs", "cli/demo"]),
-    ("base64", &["translate"]),
+    ("base64", &["translate", "seal.rs", "cli/capsule.rs", "cli/dlq"]),
     ("clap", &["cli"]),
     ("hmac", &["canonical/privacy.rs"]),
+    ("hpke", &["seal.rs"]),
     ("jiff", &["canonical/time.rs", "vendors/cursor", "translate.rs", "config.rs", "config"]),
     ("memchr", &["translate.rs", "vendors/cursor"]),
     ("prometheus", &["telemetry.rs", "telemetry"]),
@@ -177,7 +179,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("sha2", &["translate.rs", "codec", "pipeline", "registry", "canonical/privacy.rs"]),
+    ("sha2", &["translate.rs", "codec", "pipeline", "registry", "canonical/privacy.rs", "seal.rs"]),
     ("simdutf8", &["vendors/cursor"]),
     ("strsim", &["config.rs", "config"]),
     ("saphyr_parser", &["config.rs", "config"]),

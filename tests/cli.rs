@@ -417,3 +417,82 @@ fn breaker_needs_a_process_to_ask() {
     assert!(text(&output.stderr).contains(&format!("no answer from http://127.0.0.1:{port}/breakers/resume")));
     assert_eq!(code(&koine(&["breaker", "resume", "--partition", "1"], "")), 2, "of which topic?");
 }
+
+/// A capsule as `koine dlq export` writes it: a list of which the second element names no time zone.
+fn capsule(time_zone: &str) -> String {
+    // [{"event_name":"cart.created","object":{"id":7,"updated_at":"2026-01-15T10:00:00Z"}},
+    //  {"event_name":"cart.created","object":{"id":8,"updated_at":"2026-01-15T10:00:00"}}]
+    let value = "W3siZXZlbnRfbmFtZSI6ImNhcnQuY3JlYXRlZCIsIm9iamVjdCI6eyJpZCI6NywidXBkYXRlZF9hdCI6IjIwMjYtMDEtMTVUMTA6MDA6MDBa\
+                 In19LHsiZXZlbnRfbmFtZSI6ImNhcnQuY3JlYXRlZCIsIm9iamVjdCI6eyJpZCI6OCwidXBkYXRlZF9hdCI6IjIwMjYtMDEtMTVUMTA6MDA6\
+                 MDAifX1d";
+    format!(
+        r#"{{"koine_capsule": 1,
+            "refused": {{"code": "time.invalid", "pointer": "/object/updated_at", "detail": "", "fingerprint": "00",
+                "vendor": "bspk", "event_type": "cart.created", "failed_at": "2026-01-15T10:00:01Z", "build": "0.0.1",
+                "redrive_count": 0}},
+            "raw": {{"topic": "raw.bspk", "partition": 3, "offset": 4711, "index": 1, "timestamp_ms": 1700000000000,
+                "key": null, "value": "{value}", "headers": [["koine-shop", "ZXU="], ["none", null]]}},
+            "settings": {{"vendor": "bspk", "shop": null, "event_type": null, "payload_pointer": null,
+                "time_zone": {time_zone}, "extensions": "full", "privacy": {{"contact": "drop"}}, "body_bytes": 8388608,
+                "depth": 128}},
+            "schema_ids": null,
+            "dead_letter": {{"topic": "dlq.raw.bspk", "partition": 1, "offset": 17}}}}"#
+    )
+}
+
+#[test]
+fn a_capsule_reproduces_its_one_webhook_with_its_settings() {
+    let folder = Folder::new("capsule");
+    let output = koine(&["translate", "--capsule", &folder.file("refused.json", &capsule("null"))], "");
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let found = lines(&output);
+    assert_eq!(found.len(), 1, "the other element was not refused: {found:?}");
+    assert_eq!((&found[0]["code"], &found[0]["pointer"]), (&"time.invalid".into(), &"/object/updated_at".into()));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("reproduced: time.invalid at `/object/updated_at`"), "{said}");
+    assert!(said.contains("refused by build 0.0.1"), "{said}");
+    let strict = koine(&["translate", "--strict", "--capsule", &folder.file("refused.json", &capsule("null"))], "");
+    assert_eq!(code(&strict), 1);
+
+    let healed = koine(&["translate", "--capsule", &folder.file("healed.json", &capsule("\"Europe/Zurich\""))], "");
+    let found = lines(&healed);
+    assert_eq!((found.len(), &found[0]["outcome"]), (1, &"event".into()), "{}", text(&healed.stderr));
+    assert_eq!(found[0]["key"], "bspk:eu:cart:8");
+    let source = &found[0]["event"]["meta"]["source"];
+    assert_eq!((&source["topic"], &source["partition"]), (&"raw.bspk".into(), &3.into()));
+    assert_eq!((&source["offset"], &source["index"]), (&4711.into(), &1.into()));
+    assert_eq!(found[0]["event"]["meta"]["received_at"], "2023-11-14T22:13:20Z");
+    assert!(text(&healed.stderr).starts_with("not reproduced: it was time.invalid"));
+}
+
+#[test]
+fn what_is_no_capsule_is_told() {
+    let folder = Folder::new("no-capsule");
+    let broken = capsule("null").replace("W3si", "?3si");
+    let zone = capsule("\"Europe/Zurrich\"");
+    for (name, content, why) in [
+        ("json", "{}".to_owned(), "no capsule"),
+        ("form", capsule("null").replace("\"koine_capsule\": 1", "\"koine_capsule\": 2"), "a capsule of form 2"),
+        ("base64", broken, "raw.value is no Base64"),
+        ("zone", zone, "there is no zone Europe/Zurrich"),
+    ] {
+        let output = koine(&["translate", "--capsule", &folder.file(name, &content)], "");
+        assert_eq!(code(&output), 2, "{name}");
+        assert!(text(&output.stderr).contains(why), "{name}: {}", text(&output.stderr));
+    }
+    let both = koine(&["translate", "--capsule", "x", "--shop", "eu"], "");
+    assert_eq!(code(&both), 2);
+}
+
+#[test]
+fn a_pair_of_keys_is_made_once() {
+    let folder = Folder::new("keygen");
+    let path = folder.0.join("dlq.key").to_string_lossy().into_owned();
+    let output = koine(&["dlq", "keygen", "--out", &path], "");
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let (public, secret) = (text(&output.stdout), std::fs::read_to_string(&path).expect("the private key"));
+    assert!(public.starts_with("koine-public-") && public.trim().len() == 56, "{public}");
+    assert!(secret.starts_with("koine-secret-") && !text(&output.stderr).contains(secret.trim()));
+    assert_eq!(code(&koine(&["dlq", "keygen", "--out", &path], "")), 2);
+    assert_eq!(std::fs::read_to_string(&path).expect("the private key"), secret, "a key is never written over");
+}

@@ -7,9 +7,7 @@
 use koine::codec::SchemaIds;
 use koine::http::Health;
 use koine::kafka::{Connection, Consumer as Ours, ConsumerSettings, Polled};
-use koine::pipeline::{
-    BreakerPlan, BreakerRules, Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables,
-};
+use koine::pipeline::{BreakerPlan, BreakerRules, Exit, Handle, Limits, Outputs, Plan, Policy, Service, tables};
 use koine::telemetry::{BuildInfo, Exposition, Metrics};
 use koine::translate::SourceSettings;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -152,7 +150,7 @@ impl World {
             limits: Limits { records: 500, bytes: 8 << 20, wait: Duration::from_millis(50) },
             transaction_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(8),
-            dead_letters: Policy { group: self.run.clone(), drop_headers: Vec::new(), sets: HeaderSets::default() },
+            dead_letters: Policy { group: self.run.clone(), ..Policy::default() },
             accept_loss: false,
             breaker: BREAKER,
             only: None,

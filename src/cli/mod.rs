@@ -1,8 +1,10 @@
 //! The command line: one file a command. Messages for people go to standard error, data to standard output.
 
 mod breaker;
+mod capsule;
 mod credentials;
 mod demo;
+mod dlq;
 mod mapping;
 mod only;
 mod run;
@@ -67,6 +69,8 @@ enum Command {
     Translate(translate::Arguments),
     /// Where each leaf of each vendor's webhooks goes, made from what runs
     Mapping(mapping::Arguments),
+    /// Look into dead letters, group them by cause, redrive them
+    Dlq(dlq::Arguments),
     /// The canonical schemas: list, export, check, register
     Schemas(schemas::Arguments),
 }
@@ -103,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Breaker(arguments) => breaker::run(arguments),
         Command::Translate(arguments) => translate::run(arguments),
         Command::Mapping(arguments) => mapping::run(arguments),
+        Command::Dlq(arguments) => dlq::run(arguments),
         Command::Schemas(arguments) => schemas::run(arguments),
     };
     match done {

@@ -121,7 +121,7 @@ pub fn run(
     let own = Positions::open(&job.connection, &job.group).map_err(|trouble| Failure::Internal(trouble.to_string()))?;
     let mut looked = Instant::now();
     let mut is_done = false;
-    while !is_done && !running.is_finished() && !*stopped.borrow() {
+    while !is_done && !running.is_finished() && !running.is_refused() && !*stopped.borrow() {
         std::thread::sleep(Duration::from_millis(20));
         if looked.elapsed() > LOOK_EVERY {
             // Brokers that do not answer are the translator's to tell of.

@@ -220,19 +220,14 @@ fn plan(config: &Config, schemas: SchemaIds, request: Request, metrics: Arc<Metr
         source_of: Box::new(move |topic| for_topics.source_of(topic)),
         sources,
         any_source,
-        outputs: Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create),
+        outputs: outputs(config),
         schemas,
         exactly_once: config.delivery == Delivery::ExactlyOnce,
         workers: config.workers.count(),
         limits: Limits { records: config.batch.records, bytes: config.batch.bytes, wait: config.batch.wait },
         transaction_timeout: config.transaction_timeout,
         drain: config.drain,
-        dead_letters: Policy {
-            // Also of a run with `--only`: it does the group's work, and writes what the group would have.
-            group: config.kafka.group.clone(),
-            drop_headers: config.dlq.drop_headers.clone(),
-            sets: HeaderSets { connect: config.dlq.connect, streams: config.dlq.streams, spring: config.dlq.spring },
-        },
+        dead_letters: dead_letter_policy(config),
         accept_loss,
         breaker: BreakerPlan {
             rules: BreakerRules {
@@ -255,13 +250,23 @@ fn plan(config: &Config, schemas: SchemaIds, request: Request, metrics: Arc<Metr
 pub fn sources(config: &Config) -> (Vec<SourceSettings>, SourceSettings) {
     let privacy = Arc::new(privacy(config));
     let sources = config.sources.iter().map(|source| source_settings(source, config, &privacy)).collect();
-    let any_source = SourceSettings {
-        max_body: config.limits.body_bytes,
-        max_depth: config.limits.depth,
-        privacy,
-        ..SourceSettings::default()
-    };
-    (sources, any_source)
+    (sources, any_source(config, &privacy))
+}
+
+/// The topics that are written.
+pub fn outputs(config: &Config) -> Outputs {
+    Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create)
+}
+
+/// What dead letters look like.
+pub fn dead_letter_policy(config: &Config) -> Policy {
+    Policy {
+        // Also of a run with `--only`: it does the group's work, and writes what the group would have.
+        group: config.kafka.group.clone(),
+        drop_headers: config.dlq.drop_headers.clone(),
+        sets: HeaderSets { connect: config.dlq.connect, streams: config.dlq.streams, spring: config.dlq.spring },
+        seal: config.dlq.seal.clone(),
+    }
 }
 
 pub fn connection(config: &Config) -> Connection {
@@ -273,10 +278,27 @@ pub fn connection(config: &Config) -> Connection {
     }
 }
 
+/// The settings that hold for the records of a raw topic.
+pub fn settings_of(topic: &str, config: &Config) -> SourceSettings {
+    let privacy = Arc::new(privacy(config));
+    let source = config.source_of(topic).and_then(|nth| config.sources.get(nth));
+    source.map_or_else(|| any_source(config, &privacy), |source| source_settings(source, config, &privacy))
+}
+
 fn privacy(config: &Config) -> Privacy {
     let key = config.privacy.key.as_ref().map_or("", |key| key.expose());
     let classes = config.privacy.classes.iter();
     classes.fold(Privacy::new(key.as_bytes()), |privacy, &(class, treatment)| privacy.with(class, treatment))
+}
+
+/// For a topic that belongs to no source.
+fn any_source(config: &Config, privacy: &Arc<Privacy>) -> SourceSettings {
+    SourceSettings {
+        max_body: config.limits.body_bytes,
+        max_depth: config.limits.depth,
+        privacy: Arc::clone(privacy),
+        ..SourceSettings::default()
+    }
 }
 
 fn source_settings(source: &Source, config: &Config, privacy: &Arc<Privacy>) -> SourceSettings {

@@ -370,6 +370,19 @@ pub const SETTINGS: &[Setting] = &[
         "Sets of headers that other programs put on their dead letters, beside Kafka's own and koine's, for the tools that read those: `connect`, `streams`, `spring`.",
     ),
     setting(
+        "dlq.seal",
+        Kind::Section,
+        None,
+        "Encrypts the value of dead letters, so that who may read the topic cannot read it without the private key. Key and headers stay as they are. See [dead-letters.md](dead-letters.md).",
+    ),
+    setting(
+        "dlq.seal.public_key",
+        Kind::Text,
+        None,
+        "The public key, `koine-public-…`, of a pair that `koine dlq keygen` has made. `koine run` needs no private key.",
+    ),
+    setting("dlq.seal.public_key_file", Kind::File, None, "A file that holds the public key instead."),
+    setting(
         "privacy",
         Kind::Section,
         None,

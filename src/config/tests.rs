@@ -523,3 +523,23 @@ fn a_client_certificate_has_its_key() {
     assert_eq!(tls.identity, Some((file.into(), file.into())));
     assert!(all_mistakes("registry: {bundle: /nowhere.json}").contains("cannot read"));
 }
+
+#[test]
+fn the_key_that_seals_dead_letters_is_a_public_one_from_one_place() {
+    assert_eq!(ok("").dlq.seal, None);
+    let key = crate::seal::PrivateKey::generate();
+    let public = key.public().to_string();
+    assert_eq!(ok(&format!("dlq: {{seal: {{public_key: {public}}}}}")).dlq.seal, Some(key.public()));
+    let file = TempFile::new("seal", &format!("{public}\n"));
+    let path = file.0.display();
+    assert_eq!(ok(&format!("dlq: {{seal: {{public_key_file: '{path}'}}}}")).dlq.seal, Some(key.public()));
+    let both = mistake(&format!("dlq: {{seal: {{public_key: {public}, public_key_file: '{path}'}}}}"));
+    assert!(both.contains("are both set"), "{both}");
+    let secret = key.expose();
+    let private = mistake(&format!("dlq: {{seal: {{public_key: {secret}}}}}"));
+    assert!(private.contains("is a private key") && !private.contains(&secret), "{private}");
+    let none = mistake("dlq: {seal: {public_key: age1abc}}");
+    assert!(none.contains("dlq.seal.public_key") && none.contains("koine dlq keygen"), "{none}");
+    let gone = mistake("dlq: {seal: {public_key_file: /nowhere/key}}");
+    assert!(gone.contains("cannot read /nowhere/key"), "{gone}");
+}

@@ -22,7 +22,7 @@ pub use embedded::{EmbeddedBroker, Writer};
 pub use login::{Credentials, NoToken, Token};
 pub use positions::{At, Places, Positions};
 pub use producer::{Failure, Outgoing, Producer, SendError};
-pub use reader::{Read, Reader};
+pub use reader::{Next, PartitionReader, Read, Reader};
 pub use record::Record;
 pub use settings::{Connection, ConsumerSettings, ProducerSettings};
 pub use topics::{NewOne, Topics};

@@ -160,6 +160,12 @@ impl Producer {
         self.base.context().failures.lock().map(|mut failures| std::mem::take(&mut *failures)).unwrap_or_default()
     }
 
+    /// Why the client is beyond repair, if it is. Records that fail for it only say that it is.
+    pub fn fatal(&self) -> Option<Trouble> {
+        let (code, why) = self.base.client().fatal_error()?;
+        Some(trouble::of_fatal(code, why))
+    }
+
     /// Puts the offsets into the transaction. A membership that has ended meanwhile is refused by the broker, which is
     /// what keeps a record from being done by two.
     pub fn send_offsets(&self, offsets: &Offsets, membership: &Membership, timeout: Duration) -> Result<(), Trouble> {

@@ -7,9 +7,11 @@ use super::record::Record;
 use super::settings::Connection;
 use super::trouble::Trouble;
 use rdkafka::TopicPartitionList;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -30,25 +32,12 @@ pub enum Read<'r> {
     Nothing,
 }
 
-fn consumer(connection: &Connection) -> Result<BaseConsumer<Quiet>, Trouble> {
-    let mut config = connection.admin_config();
-    // librdkafka wants a name even where no group is joined.
-    config.set("group.id", "koine-reader").set("enable.auto.commit", "false");
-    config.set("isolation.level", "read_committed").set("auto.offset.reset", "earliest");
-    config.set("fetch.wait.max.ms", "50").set("fetch.queue.backoff.ms", "5");
-    let quiet = Quiet { login: connection.login() };
-    let consumer: BaseConsumer<Quiet> =
-        config.create_with_context(quiet).map_err(|error| Trouble::Fatal(error.to_string()))?;
-    consumer.context().login.start(consumer.client());
-    Ok(consumer)
-}
-
 impl Reader {
     /// Starts at the beginning of every partition of these topics. A topic that is not there has none.
     pub fn open(connection: &Connection, topics: &[&str]) -> Result<Reader, Trouble> {
         let fatal = |error: KafkaError| Trouble::Fatal(error.to_string());
         let retriable = |error: KafkaError| Trouble::Retriable(error.to_string());
-        let consumer = consumer(connection)?;
+        let consumer = consumer(connection, config(connection))?;
         let mut list = TopicPartitionList::new();
         let mut ends = HashMap::new();
         let metadata = consumer.fetch_metadata(None, ANSWER).map_err(retriable)?;
@@ -69,7 +58,7 @@ impl Reader {
         stretches: impl IntoIterator<Item = (TopicPartition, i64, i64)>,
     ) -> Result<Reader, Trouble> {
         let fatal = |error: KafkaError| Trouble::Fatal(error.to_string());
-        let consumer = consumer(connection)?;
+        let consumer = consumer(connection, config(connection))?;
         let mut list = TopicPartitionList::new();
         let mut ends = HashMap::new();
         for (TopicPartition { topic, partition }, from, until) in stretches {
@@ -114,4 +103,94 @@ impl Reader {
     pub fn end_offsets(&self) -> i64 {
         self.ends.values().map(|(end, _)| *end).sum()
     }
+}
+
+/// Reads one partition from its beginning to where it ended when the reader was opened, and not one record further.
+/// Records may be held while others are read.
+pub struct PartitionReader {
+    consumer: BaseConsumer<Quiet>,
+    /// The last offset that is committed for good, plus one.
+    end: i64,
+    is_at_end: Cell<bool>,
+}
+
+/// What the next look at a partition gave.
+pub enum Next<'r> {
+    Record(Record<'r>),
+    /// Nothing now.
+    Nothing,
+    /// There is no more.
+    End,
+}
+
+impl PartitionReader {
+    /// `from`: the first offset wanted; what is no longer there is passed over.
+    pub fn open(
+        connection: &Connection,
+        topic: &str,
+        partition: i32,
+        from: Option<i64>,
+    ) -> Result<PartitionReader, Trouble> {
+        let fatal = |error: KafkaError| Trouble::Fatal(error.to_string());
+        let mut config = config(connection);
+        // Where a partition ends is a place that no record may have: markers of transactions and what was compacted
+        // away count, too. Only the end itself tells.
+        config.set("enable.partition.eof", "true");
+        // What is read ahead is held in memory.
+        config.set("queued.max.messages.kbytes", "16384");
+        let consumer = consumer(connection, config)?;
+        // Asked by a read_committed client, the end is that of what is committed.
+        let (low, end) = consumer
+            .fetch_watermarks(topic, partition, ANSWER)
+            .map_err(|error| Trouble::Retriable(format!("{topic} [{partition}]: {error}")))?;
+        let from = from.map_or(low, |from| from.max(low));
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(from)).map_err(fatal)?;
+        consumer.assign(&list).map_err(fatal)?;
+        Ok(PartitionReader { consumer, end, is_at_end: Cell::new(from >= end) })
+    }
+
+    /// How many offsets there are to read, at most.
+    pub fn end(&self) -> i64 {
+        self.end
+    }
+
+    /// The next record, waiting for it at most so long.
+    pub fn next(&self, wait: Duration) -> Result<Next<'_>, Trouble> {
+        if self.is_at_end.get() {
+            return Ok(Next::End);
+        }
+        match self.consumer.poll(wait) {
+            None => Ok(Next::Nothing),
+            Some(Ok(message)) => {
+                let record = Record::new(message);
+                self.is_at_end.set(record.offset() + 1 >= self.end);
+                // Written after the opening, behind markers that nobody is told of.
+                Ok(if record.offset() >= self.end { Next::End } else { Next::Record(record) })
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => {
+                self.is_at_end.set(true);
+                Ok(Next::End)
+            }
+            Some(Err(error)) => Err(Trouble::Retriable(error.to_string())),
+        }
+    }
+}
+
+/// The end of a partition is no error, and what is one comes back from the poll.
+fn consumer(connection: &Connection, config: ClientConfig) -> Result<BaseConsumer<Quiet>, Trouble> {
+    let quiet = Quiet { login: connection.login() };
+    let consumer: BaseConsumer<Quiet> =
+        config.create_with_context(quiet).map_err(|error| Trouble::Fatal(error.to_string()))?;
+    consumer.context().login.start(consumer.client());
+    Ok(consumer)
+}
+
+fn config(connection: &Connection) -> ClientConfig {
+    let mut config = connection.admin_config();
+    // librdkafka wants a name even where no group is joined.
+    config.set("group.id", "koine-reader").set("enable.auto.commit", "false");
+    config.set("isolation.level", "read_committed").set("auto.offset.reset", "earliest");
+    config.set("fetch.wait.max.ms", "50").set("fetch.queue.backoff.ms", "5");
+    config
 }

@@ -110,10 +110,19 @@ impl Topics {
 
     /// Makes topics that are deleted by age and never compacted. One that is there already is left as it is.
     pub fn create(&self, topics: &[NewOne]) -> Result<(), Trouble> {
+        self.create_with(topics, "delete")
+    }
+
+    /// Makes topics that keep the last record of each key for ever. One that is there already is left as it is.
+    pub fn create_compacted(&self, topics: &[NewOne]) -> Result<(), Trouble> {
+        self.create_with(topics, "compact")
+    }
+
+    fn create_with(&self, topics: &[NewOne], cleanup_policy: &str) -> Result<(), Trouble> {
         let mut wanted = Vec::with_capacity(topics.len());
         for NewOne { name, partitions } in topics {
             let topic = NewTopic::new(name, *partitions, TopicReplication::Fixed(-1));
-            wanted.push(topic.set("cleanup.policy", "delete"));
+            wanted.push(topic.set("cleanup.policy", cleanup_policy));
         }
         let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
         let answers = wait(self.admin.create_topics(&wanted, &options));

@@ -106,6 +106,11 @@ pub fn of_transaction(error: &KafkaError) -> Trouble {
     }
 }
 
+/// A client that is beyond repair.
+pub fn of_fatal(code: Code, why: String) -> Trouble {
+    of_flags(code, true, false, false, why)
+}
+
 fn of_flags(code: Code, is_fatal: bool, requires_abort: bool, is_retriable: bool, why: String) -> Trouble {
     let is_fencing = matches!(code, Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch);
     match (is_fatal, requires_abort, is_retriable) {
@@ -175,6 +180,7 @@ mod tests {
         assert_eq!(of(Code::IllegalGeneration, false, true, false), "aborted");
         assert_eq!(of(Code::UnknownMemberId, false, true, true), "aborted");
         assert_eq!(of(Code::Fenced, true, false, false), "fenced");
+        assert_eq!(of_fatal(Code::Fenced, String::new()).kind(), "fenced");
         assert_eq!(of(Code::InvalidProducerEpoch, true, false, false), "fenced");
         assert_eq!(of(Code::ClusterAuthorizationFailed, true, false, false), "fatal");
         assert_eq!(of(Code::State, false, false, false), "fatal");

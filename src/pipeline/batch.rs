@@ -67,8 +67,9 @@ pub struct Letter {
     pub form: Form,
 }
 
+/// Keys, values and headers of canonical records.
 #[derive(Default)]
-struct Buffer {
+pub struct Buffer {
     bytes: Vec<u8>,
     headers: Vec<(&'static str, Range<usize>)>,
 }
@@ -97,8 +98,7 @@ impl<'c> Batch<'c> {
         self.records.clear();
         self.units.clear();
         self.spans.clear();
-        self.buffer.bytes.clear();
-        self.buffer.headers.clear();
+        self.buffer.clear();
         self.bytes = 0;
         self.translating = Duration::ZERO;
         self.since = None;
@@ -143,7 +143,7 @@ impl<'c> Batch<'c> {
                 let is_wanted = selection.is_none_or(|selection| selection.wants(&outcome));
                 let kind = match outcome {
                     _ if !is_wanted => UnitKind::PassedOver,
-                    Outcome::Event(translated) => buffer.event(&translated, index, schemas),
+                    Outcome::Event(translated) => buffer.event(&translated, schemas),
                     Outcome::Ignored(ignored) => UnitKind::Ignored(ignored),
                     Outcome::DeadLetter(letter) => UnitKind::letter(letter),
                 };
@@ -151,6 +151,7 @@ impl<'c> Batch<'c> {
             });
         });
         debug_assert!(self.units.len() > first, "every record has an outcome");
+        number(self.units.get_mut(first..).unwrap_or_default());
         self.records.push(record);
         self.translating += start.elapsed();
     }
@@ -234,19 +235,18 @@ impl<'c> Batch<'c> {
     }
 
     pub fn key(&self, event: &Event) -> &[u8] {
-        self.buffer.bytes.get(event.key.clone()).unwrap_or_default()
+        self.buffer.key(event)
     }
 
     pub fn value(&self, event: &Event) -> &[u8] {
-        self.buffer.bytes.get(event.value.clone()).unwrap_or_default()
+        self.buffer.value(event)
     }
 
     pub fn headers<'b>(
         &'b self,
         event: &Event,
     ) -> impl ExactSizeIterator<Item = (&'b str, Option<&'b [u8]>)> + use<'b, 'c> {
-        let headers = self.buffer.headers.get(event.headers.clone()).unwrap_or_default();
-        headers.iter().map(|(name, value)| (*name, self.buffer.bytes.get(value.clone())))
+        self.buffer.headers(event)
     }
 
     /// Takes a refusal of a topic for what it is: a canonical record becomes a dead letter, a dead letter becomes
@@ -255,34 +255,23 @@ impl<'c> Batch<'c> {
         let siblings = self.units.iter().filter(|unit| self.units.get(nth).is_some_and(|n| n.record == unit.record));
         let is_list = siblings.count() > 1;
         let Some(unit) = self.units.get_mut(nth) else { return false };
-        match &mut unit.kind {
-            UnitKind::Event(event) => {
-                let code = match refusal {
-                    Refusal::TooLarge => Code::RecordTooLarge,
-                    Refusal::Invalid => Code::RecordRefused,
-                };
-                let index = is_list.then_some(unit.index);
-                unit.kind = UnitKind::letter(dead_letter::refused(event.vendor, event.event_type, index, code));
-                true
-            }
-            UnitKind::DeadLetter(letter) => {
-                let next = match refusal {
-                    Refusal::TooLarge => letter.form.smaller(),
-                    Refusal::Invalid => letter.form.plainer(),
-                };
-                match next {
-                    Some(form) => letter.form = form,
-                    None => return false,
-                }
-                true
-            }
-            UnitKind::Ignored(_) | UnitKind::PassedOver => false,
+        unit.kind.refuse(is_list.then_some(unit.index), refusal)
+    }
+}
+
+/// A dead letter of a list says which element it stands for, whoever found the fault: a redrive would take it for the
+/// whole list otherwise, and do its siblings again.
+fn number(units: &mut [Unit]) {
+    let is_list = units.len() > 1;
+    for Unit { index, kind, .. } in units.iter_mut().filter(|_| is_list) {
+        if let UnitKind::DeadLetter(letter) = kind {
+            letter.letter.index.get_or_insert(*index);
         }
     }
 }
 
 impl Buffer {
-    fn event(&mut self, translated: &Translated<'_>, index: i32, schemas: &SchemaIds) -> UnitKind {
+    pub fn event(&mut self, translated: &Translated<'_>, schemas: &SchemaIds) -> UnitKind {
         let Translated { vendor, event_type, event, key, headers, drift } = *translated;
         let (entity, action) = (event.entity.kind(), event.meta.action);
         let key = self.append(key.as_bytes());
@@ -293,8 +282,7 @@ impl Buffer {
             // A fault of this build. The webhook is kept where it can be sent again from, once it is mended.
             tracing::error!(vendor, event_type, %error, "a canonical event cannot be written");
             self.bytes.truncate(key.start);
-            let index = (index > 0).then_some(index);
-            return UnitKind::letter(dead_letter::refused(vendor, event_type, index, Code::RecordRefused));
+            return UnitKind::letter(dead_letter::refused(vendor, event_type, None, Code::RecordRefused));
         }
         let value = start..self.bytes.len();
         let first = self.headers.len();
@@ -314,6 +302,27 @@ impl Buffer {
         })
     }
 
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.headers.clear();
+    }
+
+    pub fn key(&self, event: &Event) -> &[u8] {
+        self.bytes.get(event.key.clone()).unwrap_or_default()
+    }
+
+    pub fn value(&self, event: &Event) -> &[u8] {
+        self.bytes.get(event.value.clone()).unwrap_or_default()
+    }
+
+    pub fn headers<'b>(
+        &'b self,
+        event: &Event,
+    ) -> impl ExactSizeIterator<Item = (&'b str, Option<&'b [u8]>)> + use<'b> {
+        let headers = self.headers.get(event.headers.clone()).unwrap_or_default();
+        headers.iter().map(|(name, value)| (*name, self.bytes.get(value.clone())))
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
@@ -322,12 +331,38 @@ impl Buffer {
 }
 
 impl UnitKind {
-    fn letter(letter: DeadLetter) -> UnitKind {
+    /// Takes a refusal of a topic for what it is. `false`: there is nothing smaller.
+    pub fn refuse(&mut self, index: Option<i32>, refusal: Refusal) -> bool {
+        match self {
+            UnitKind::Event(event) => {
+                let code = match refusal {
+                    Refusal::TooLarge => Code::RecordTooLarge,
+                    Refusal::Invalid => Code::RecordRefused,
+                };
+                *self = UnitKind::letter(dead_letter::refused(event.vendor, event.event_type, index, code));
+                true
+            }
+            UnitKind::DeadLetter(letter) => {
+                let next = match refusal {
+                    Refusal::TooLarge => letter.form.smaller(),
+                    Refusal::Invalid => letter.form.plainer(),
+                };
+                match next {
+                    Some(form) => letter.form = form,
+                    None => return false,
+                }
+                true
+            }
+            UnitKind::Ignored(_) | UnitKind::PassedOver => false,
+        }
+    }
+
+    pub fn letter(letter: DeadLetter) -> UnitKind {
         UnitKind::DeadLetter(Box::new(Letter { letter, failed_at: dead_letter::now(), form: Form::WHOLE }))
     }
 }
 
-/// A raw record as the translator reads it.
+/// A record as the translator reads it.
 pub fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
     let mut headers = Vec::new();
     record.each_header(|name, value| headers.push(Header { name, value }));
@@ -340,4 +375,32 @@ pub fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> 
         value: record.value(),
         headers: &headers,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(index: i32, known: Option<i32>) -> Unit {
+        let letter = dead_letter::refused("spree", "order.paid", known, Code::RecordRefused);
+        Unit { record: 0, index, kind: UnitKind::letter(letter) }
+    }
+
+    fn indexes(mut units: Vec<Unit>) -> Vec<Option<i32>> {
+        number(&mut units);
+        let index = |unit: &Unit| match &unit.kind {
+            UnitKind::DeadLetter(letter) => letter.letter.index,
+            _ => Some(-1),
+        };
+        units.iter().map(index).collect()
+    }
+
+    #[test]
+    fn a_dead_letter_of_a_list_names_its_element() {
+        let ignored = Ignored { vendor: "spree", event_type: "post.created", rule: crate::vendors::Ignore::BackOffice };
+        let other = || Unit { record: 0, index: 2, kind: UnitKind::Ignored(ignored) };
+        assert_eq!(indexes(vec![refused(0, None), refused(1, Some(1)), other()]), [Some(0), Some(1), Some(-1)]);
+        assert_eq!(indexes(vec![refused(0, None)]), [None], "the record is no list");
+        assert_eq!(indexes(vec![refused(0, Some(0))]), [Some(0)], "it is one, of one element");
+    }
 }

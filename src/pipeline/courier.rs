@@ -356,11 +356,13 @@ impl<'w> Courier<'w> {
                             &self.worker.plan.dead_letters,
                             form,
                         );
+                        let value = dead_letter::value(raw, &self.worker.plan.dead_letters, form)
+                            .map_err(|why| SendError::Trouble(Trouble::Abort(why)))?;
                         let record = Outgoing {
                             topic: &self.worker.plan.outputs.dead_letter(raw.topic),
                             partition: Some(dead_letter::partition(raw.partition, partitions)),
                             key: raw.key.filter(|_| form.key),
-                            value: raw.value.filter(|_| form.value),
+                            value: value.as_deref(),
                             timestamp_ms: raw.timestamp_ms.filter(|_| form.timestamp),
                         };
                         let headers = headers.iter().map(|(name, value)| (&**name, value.as_deref()));

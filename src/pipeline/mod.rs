@@ -19,8 +19,10 @@ mod control;
 mod counts;
 mod courier;
 pub mod dead_letter;
+pub mod letter;
 pub mod only;
 mod outputs;
+pub mod redrive;
 mod service;
 mod worker;
 
