@@ -1,5 +1,6 @@
 //! The command line: one file a command. Messages for people go to standard error, data to standard output.
 
+mod audit;
 mod demo;
 mod run;
 mod schemas;
@@ -61,6 +62,15 @@ enum Command {
     Translate(translate::Arguments),
     /// The canonical schemas: list, export, check, register
     Schemas(schemas::Arguments),
+    /// Whether the topics add up: what is missing, doubled or wrong
+    Audit(audit::Arguments),
+}
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
 }
 
 /// Reads the configuration: the file, if one is given, and the environment's `KOINE__…`. `required` are the settings
@@ -94,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Translate(arguments) => translate::run(arguments),
         Command::Schemas(arguments) => schemas::run(arguments),
+        Command::Audit(arguments) => audit::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -211,7 +211,7 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
             max_depth: config.limits.depth,
             ..SourceSettings::default()
         },
-        outputs: Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create),
+        outputs: outputs(config),
         schemas,
         exactly_once: config.delivery == Delivery::ExactlyOnce,
         workers: config.workers.count(),
@@ -230,7 +230,11 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
     }
 }
 
-fn connection(config: &Config) -> Connection {
+pub(super) fn outputs(config: &Config) -> Outputs {
+    Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create)
+}
+
+pub(super) fn connection(config: &Config) -> Connection {
     let properties = config.kafka.properties.iter();
     Connection {
         bootstrap_servers: config.kafka.bootstrap_servers.join(","),
@@ -238,7 +242,7 @@ fn connection(config: &Config) -> Connection {
     }
 }
 
-fn source_settings(source: &Source, config: &Config) -> SourceSettings {
+pub(super) fn source_settings(source: &Source, config: &Config) -> SourceSettings {
     SourceSettings {
         vendor: source.vendor.as_deref().and_then(vendor),
         shop: source.shop.clone(),

@@ -303,7 +303,7 @@ impl UnitKind {
 }
 
 /// A raw record as the translator reads it.
-fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
+pub fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
     let mut headers = Vec::new();
     record.each_header(|name, value| headers.push(Header { name, value }));
     f(&RawRecord {

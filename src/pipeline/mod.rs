@@ -21,6 +21,7 @@ mod outputs;
 mod service;
 mod worker;
 
+pub use batch::with_raw;
 pub use counts::tables;
 pub use dead_letter::{HeaderSets, Policy};
 pub use outputs::Outputs;
