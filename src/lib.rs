@@ -8,6 +8,7 @@ pub mod canonical;
 pub mod cli;
 pub mod codec;
 pub mod config;
+pub mod doctor;
 pub mod http;
 pub mod kafka;
 pub mod pipeline;

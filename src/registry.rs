@@ -14,6 +14,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::fmt;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A registry to talk to.
@@ -25,6 +26,8 @@ pub struct Registry {
     timeout: Duration,
     first_pause: Duration,
     longest_pause: Duration,
+    /// The `Date` of its last answer.
+    date: Arc<Mutex<Option<String>>>,
 }
 
 /// What went wrong.
@@ -182,6 +185,7 @@ impl Registry {
             timeout: settings.timeout,
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),
+            date: Arc::default(),
         })
     }
 
@@ -203,6 +207,16 @@ impl Registry {
                     ..error
                 })
             }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it finds a schema that it has by the schema's text alone.
+    pub async fn finds_by_content(&self, wanted: Wanted<'_>) -> Result<bool, RegistryError> {
+        let doing = format!("look up {}", wanted.subject);
+        match self.call(&doing, Method::POST, &["subjects", wanted.subject], &[], Some(body(wanted.schema))).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -360,6 +374,11 @@ impl Registry {
         Ok(versions)
     }
 
+    /// What its clock said when it last answered, as HTTP has it.
+    pub fn date(&self) -> Option<String> {
+        self.date.lock().ok()?.clone()
+    }
+
     /// One request, and what its answer means.
     async fn call(
         &self,
@@ -392,6 +411,10 @@ impl Registry {
         };
         let response = request.send().await.map_err(transport)?;
         let status = response.status();
+        let date = response.headers().get("date").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        if let Ok(mut last) = self.date.lock() {
+            *last = date;
+        }
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
         let text = response.text().await.map_err(transport)?;

@@ -131,6 +131,7 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
             "vendors::cursor",
         ],
     ),
+    ("doctor.rs", &["serde_json", "rdkafka", "crate::cli", "crate::config", "crate::registry", "crate::vendors"]),
     ("kafka", &["serde_json", "apache_avro", "crate::vendors", "crate::codec", "crate::canonical"]),
     ("telemetry.rs", &["RawRecord", "crate::kafka", "rdkafka"]),
     ("config.rs", &["crate::vendors", "crate::kafka", "rdkafka"]),

@@ -228,9 +228,10 @@ impl Judge<'_> {
         }
     }
 
-    /// Those of a unit's records that came late and are not just doubled.
+    /// Those of a unit's records that came late, and are neither doubled nor what a later build made of it again.
     fn late_of<'l>(&'l self, seen: &'l [Seen], doubles: &'l [Seen]) -> impl Iterator<Item = &'l Late> {
-        let first = seen.iter().filter(|seen| !doubles.contains(seen));
+        let is_again = |one: &Seen| seen.iter().any(|other| other.found.build != one.found.build);
+        let first = seen.iter().filter(move |seen| !doubles.contains(seen) && !is_again(seen));
         first.filter_map(|seen| self.ledger.late_at(seen.output, seen.at))
     }
 

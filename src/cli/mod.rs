@@ -2,6 +2,7 @@
 
 mod audit;
 mod demo;
+mod doctor;
 mod run;
 mod schemas;
 mod translate;
@@ -64,6 +65,8 @@ enum Command {
     Schemas(schemas::Arguments),
     /// Whether the topics add up: what is missing, doubled or wrong
     Audit(audit::Arguments),
+    /// What is wrong with brokers, topics, rights, registry and clock, and its cure
+    Doctor(doctor::Arguments),
 }
 
 /// How findings are written.
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Translate(arguments) => translate::run(arguments),
         Command::Schemas(arguments) => schemas::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

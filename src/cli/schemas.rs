@@ -10,7 +10,7 @@ use crate::schemas;
 use std::path::{Path, PathBuf};
 
 /// Every subject's rule: any version can read any other.
-const LEVEL: &str = "FULL_TRANSITIVE";
+pub(super) const LEVEL: &str = "FULL_TRANSITIVE";
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -65,7 +65,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::Internal(error.to_string()))
 }

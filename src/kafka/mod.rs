@@ -6,6 +6,7 @@
 mod assignment;
 mod consumer;
 mod embedded;
+mod inspect;
 mod native;
 mod partitioner;
 mod producer;
@@ -18,6 +19,7 @@ mod trouble;
 pub use assignment::{Gone, Side};
 pub use consumer::{Consumer, Membership, Polled};
 pub use embedded::{EmbeddedBroker, Writer};
+pub use inspect::{Cluster, NoTransactions, Right, Rights, Settings, Topic, try_transactions};
 pub use partitioner::partition_of;
 pub use producer::{Failure, Outgoing, Producer, SendError};
 pub use reader::{Bounds, Read, Reader, Stretch, bounds};

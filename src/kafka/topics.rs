@@ -18,7 +18,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 /// Asks about topics. Not for the path of a record.
 pub struct Topics {
-    admin: AdminClient<Quiet>,
+    pub(super) admin: AdminClient<Quiet>,
 }
 
 /// One topic to make.
@@ -28,7 +28,7 @@ pub struct NewOne {
     pub partitions: i32,
 }
 
-struct Quiet;
+pub(super) struct Quiet;
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
@@ -56,7 +56,7 @@ impl Topics {
         Ok(there.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32)).collect())
     }
 
-    fn metadata(&self) -> Result<rdkafka::metadata::Metadata, Trouble> {
+    pub(super) fn metadata(&self) -> Result<rdkafka::metadata::Metadata, Trouble> {
         self.admin.inner().fetch_metadata(None, ANSWER).map_err(|error| Trouble::Retriable(error.to_string()))
     }
 
@@ -112,7 +112,7 @@ impl Topics {
 }
 
 /// Waits for an answer on this thread. The admin client has a thread of its own that wakes us.
-fn wait<F: Future>(future: F) -> F::Output {
+pub(super) fn wait<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
