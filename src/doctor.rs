@@ -285,8 +285,16 @@ impl Findings<'_> {
             let group = self.intent.group.clone();
             self.add(Check::MayNotJoin, &group, no(Right::Read), &[]);
         }
-        if facts.rights.values().any(|rights| *rights == Rights::Unknown) || facts.group == Some(Rights::Unknown) {
-            self.add(Check::NoRights, "kafka.bootstrap_servers", "no answer about rights".to_owned(), &[]);
+        let unknown = facts.rights.iter().find_map(|(name, rights)| match rights {
+            Rights::Unknown(why) => Some((name.as_str(), why)),
+            _ => None,
+        });
+        let unknown = unknown.or(match &facts.group {
+            Some(Rights::Unknown(why)) => Some((self.intent.group.as_str(), why)),
+            _ => None,
+        });
+        if let Some((name, why)) = unknown {
+            self.add(Check::NoRights, "kafka.bootstrap_servers", format!("{name}: {why}"), &[]);
         }
     }
 

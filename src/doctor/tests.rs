@@ -153,7 +153,7 @@ fn rights() {
     assert_eq!(with("dlq.raw", only(&[Right::Describe])), one("acl.write", "dlq.raw"));
     assert_eq!(found(|_, facts| facts.group = Some(only(&[Right::Describe]))), one("acl.group", "koine"));
     assert_eq!(found(|_, facts| facts.group = Some(Rights::None)), one("acl.group", "koine"));
-    assert_eq!(with("raw", Rights::Unknown), one("brokers.rights_unknown", "kafka.bootstrap_servers"));
+    assert_eq!(with("raw", Rights::Unknown("so".to_owned())), one("brokers.rights_unknown", "kafka.bootstrap_servers"));
     // One that we may not see is not one that is not there.
     let hidden = |_: &mut Intent, facts: &mut Facts| {
         facts.cluster.topics.remove("order");

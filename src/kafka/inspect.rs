@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// How long one question may take.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How often a group's coordinator is asked for, half a second apart.
+const COORDINATOR_ATTEMPTS: usize = 20;
 
 /// Names and values, as Kafka has them.
 pub type Settings = HashMap<String, String>;
@@ -81,8 +83,8 @@ pub enum Rights {
     None,
     /// It is not there.
     Missing,
-    /// The brokers do not say.
-    Unknown,
+    /// The brokers do not say, for this reason.
+    Unknown(String),
 }
 
 impl Rights {
@@ -91,18 +93,18 @@ impl Rights {
         match self {
             Rights::Known(rights) => !rights.contains(&right),
             Rights::None => true,
-            Rights::Missing | Rights::Unknown => false,
+            Rights::Missing | Rights::Unknown(_) => false,
         }
     }
 
     fn new(answer: Result<Vec<u32>, Code>) -> Rights {
         match answer {
             // A broker that says nothing of rights allows nothing, not even what has just been asked.
-            Ok(numbers) if numbers.is_empty() => Rights::Unknown,
+            Ok(numbers) if numbers.is_empty() => Rights::Unknown("the answer says nothing of rights".to_owned()),
             Ok(numbers) => Rights::Known(numbers.into_iter().filter_map(Right::of).collect()),
             Err(Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed) => Rights::None,
             Err(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Rights::Missing,
-            Err(_) => Rights::Unknown,
+            Err(code) => Rights::Unknown(code.to_string()),
         }
     }
 }
@@ -141,7 +143,11 @@ impl Topics {
             .map_err(|error| Trouble::Retriable(error.to_string()))?;
         for resource in answers.into_iter().flatten() {
             let entries = resource.entries.into_iter();
-            let settings = entries.filter_map(|entry| Some((entry.name, entry.value?))).collect();
+            let settings: Settings = entries.filter_map(|entry| Some((entry.name, entry.value?))).collect();
+            // What may not be read is not always told as an error: there are no settings then.
+            if settings.is_empty() {
+                continue;
+            }
             match resource.specifier {
                 OwnedResourceSpecifier::Topic(name) => {
                     if let Some(topic) = cluster.topics.get_mut(&name) {
@@ -168,10 +174,17 @@ impl Topics {
 
     /// What we may do with a consumer group.
     pub fn group_rights(&self, name: &str) -> Rights {
-        match CString::new(name) {
-            Ok(name) => Rights::new(native::group_operations(self.admin.inner(), &name, ANSWER)),
-            Err(_) => Rights::Unknown,
+        let Ok(name) = CString::new(name) else { return Rights::Unknown("no name of a group".to_owned()) };
+        for _ in 0..COORDINATOR_ATTEMPTS {
+            match native::group_operations(self.admin.inner(), &name, ANSWER) {
+                // A cluster that has never had a group is only now making the topic for them.
+                Err(Code::CoordinatorNotAvailable | Code::CoordinatorLoadInProgress | Code::NotCoordinator) => {
+                    std::thread::sleep(Duration::from_millis(500));
+                }
+                answer => return Rights::new(answer),
+            }
         }
+        Rights::Unknown("the group has no coordinator".to_owned())
     }
 }
 
@@ -210,8 +223,8 @@ mod tests {
 
     #[test]
     fn what_is_not_said_is_not_taken_for_denied() {
-        assert_eq!(Rights::new(Ok(vec![])), Rights::Unknown);
-        assert!(!Rights::Unknown.lack(Right::Read));
+        assert!(matches!(Rights::new(Ok(vec![])), Rights::Unknown(_)));
+        assert!(!Rights::new(Err(Code::RequestTimedOut)).lack(Right::Read));
         assert!(!Rights::new(Err(Code::UnknownTopicOrPartition)).lack(Right::Read));
         assert!(Rights::new(Err(Code::TopicAuthorizationFailed)).lack(Right::Read));
         let rights = Rights::new(Ok(vec![8, 3, 99]));

@@ -16,7 +16,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, AlterConfigOpType, ConfigEntry,
                                    ConfigResource, ResourcePatternType, ResourceType)
 
-from support import TESTS, Bulk, Stack, environment, servers
+from support import TESTS, Bulk, Stack, environment, servers, wait_for
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -335,6 +335,21 @@ def examine(guarded, timeout="20s"):
     return doctor(guarded, kafka=guarded.kafka, transaction={"timeout": timeout})
 
 
+def until(guarded, found):
+    """The controller has a right before the broker knows of it."""
+    seen = []
+
+    def there():
+        seen.append(examine(guarded))
+        return seen[-1].found == found
+
+    try:
+        wait_for(there, f"{found} found", 30, 0.5)
+    except AssertionError:
+        raise AssertionError(f"{found} is due, there is {seen[-1].report['findings']}") from None
+    return seen[-1]
+
+
 def right(kind, name, operation, pattern=ResourcePatternType.LITERAL):
     return AclBinding(kind, name, pattern, "User:koine", "*", operation, AclPermissionType.ALLOW)
 
@@ -374,20 +389,20 @@ def test_each_right_that_lacks_is_named(guarded):
     assert words <= nothing.found, nothing.found
     assert not any(word in ("topic.missing", "source.missing") for word, _ in nothing.found), "who may not see it does not know"
     grant(guarded, list(needed.values()))
-    assert examine(guarded).found == set()
+    until(guarded, set())
     # One of each kind.
     for finding in {word: (word, place) for word, place in needed}.values():
         withdraw(guarded, needed[finding])
-        visit = examine(guarded)
-        assert visit.found == {finding}, (finding, visit.found)
+        visit = until(guarded, {finding})
         if finding[0].startswith("acl."):
             assert "--allow-principal User:koine" in visit.cure(*finding)
         grant(guarded, [needed[finding]])
-    assert examine(guarded).found == set()
+    until(guarded, set())
 
 
 def test_a_transaction_longer_than_the_broker_allows(guarded):
     grant(guarded, list(rights(guarded).values()))
+    until(guarded, set())
     visit = examine(guarded, timeout="30s")
     assert visit.found == {("transaction.timeout", "transaction.timeout")}
     assert "20000ms" in visit.cure("transaction.timeout", "transaction.timeout")
