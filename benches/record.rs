@@ -5,10 +5,10 @@
 //!     cargo bench --bench record -- spree/whole       one line
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use koine::canonical::ExtensionsBuffer;
+use koine::canonical::{ExtensionsBuffer, Privacy};
 use koine::codec;
 use koine::translate::{Outcome, RawRecord, SourceSettings, Translator};
-use koine::vendors::cursor::{Doc, Tape};
+use koine::vendors::cursor::{Doc, Extensions, Keeping, Nobody, Tape};
 use koine::vendors::{Unit, VENDORS, Vendor};
 use std::hint::black_box;
 use std::{fs, path::Path};
@@ -44,7 +44,7 @@ fn record(criterion: &mut Criterion) {
     for vendor in VENDORS {
         let body = largest(vendor);
         let settings = SourceSettings { vendor: Some(vendor), ..SourceSettings::default() };
-        let rules = vendor.rules();
+        let rules = vendor.rules(false);
         let mut group = criterion.benchmark_group(vendor.name);
         group.throughput(Throughput::Bytes(body.len() as u64));
 
@@ -64,10 +64,14 @@ fn record(criterion: &mut Criterion) {
         group.bench_function("map", |bench| bench.iter(map));
 
         let (mut pointer, mut extensions) = (String::new(), ExtensionsBuffer::default());
+        let privacy = Privacy::default();
+        let event_type = (vendor.open)(&unit).expect("envelope").event_type;
+        let page = vendor.documents.body(&event_type);
+        let keeping = Keeping { body: page, extensions: Extensions::Full, privacy: Some(&privacy) };
         group.bench_function("left over", |bench| {
             bench.iter(|| {
                 extensions.clear();
-                doc.root().leftovers(&mut pointer, &mut extensions).expect("room");
+                doc.root().leftovers(keeping, &mut pointer, &mut extensions, &mut Nobody).expect("room");
                 black_box(extensions.view().len())
             });
         });

@@ -10,6 +10,7 @@ mod yaml;
 pub use pattern::TopicPattern;
 pub use yaml::Place;
 
+use crate::canonical::{PiiClass, Treatment};
 use crate::pointer::Pointer;
 use read::{Reader, Step, not_one_of};
 use std::borrow::Cow;
@@ -32,6 +33,7 @@ pub struct Config {
     pub batch: Batch,
     pub limits: Limits,
     pub dlq: DeadLetters,
+    pub privacy: Privacy,
     /// Address of the metrics and probes; port 0 takes a free one.
     pub http_listen: SocketAddr,
     pub log: Log,
@@ -100,6 +102,8 @@ pub struct Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extensions {
     Full,
+    /// Only what no page documents.
+    Drift,
     Off,
 }
 
@@ -177,6 +181,14 @@ pub struct DeadLetters {
     pub streams: bool,
     /// Also those of Spring Kafka.
     pub spring: bool,
+}
+
+/// What is done with personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Privacy {
+    pub classes: Vec<(PiiClass, Treatment)>,
+    /// Of the hashes. There is one where a class is hashed.
+    pub key: Option<Secret>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -385,6 +397,7 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
     };
     let limits = Limits { body_bytes: whole(read, "limits.body_bytes"), depth: whole(read, "limits.depth") };
     let dlq = dead_letters(read);
+    let privacy = privacy(read);
     let http_listen = read.checked("http.listen", |text| {
         text.parse::<SocketAddr>().map_err(|_| "should be an address and a port, such as 0.0.0.0:9464".to_owned())
     });
@@ -414,6 +427,7 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
         batch,
         limits,
         dlq,
+        privacy,
         http_listen: http_listen?,
         log: Log { format, level: level? },
         drain,
@@ -457,6 +471,22 @@ fn dead_letters(read: &mut Reader<'_>) -> DeadLetters {
     }
     let has = |name: &str| sets.iter().any(|(_, set)| set == name);
     DeadLetters { drop_headers, connect: has("connect"), streams: has("streams"), spring: has("spring") }
+}
+
+fn privacy(read: &mut Reader<'_>) -> Privacy {
+    let treatments = [Treatment::Pass, Treatment::Hash, Treatment::Drop];
+    let mut classes = Vec::new();
+    for class in PiiClass::ALL {
+        let treatment = treatments.get(read.word(&format!("privacy.{}", class.as_str())));
+        classes.extend(treatment.map(|treatment| (class, *treatment)));
+    }
+    let key = read.secret("privacy.key");
+    let is_given = key.is_some() || ["privacy.key", "privacy.key_file"].iter().any(|path| read.given(path).is_some());
+    for (class, _) in classes.iter().filter(|(_, treatment)| *treatment == Treatment::Hash && !is_given) {
+        let why = "is hash, and there is no privacy.key or privacy.key_file: without a key anybody could try texts out";
+        read.wrong(&format!("privacy.{}", class.as_str()), why);
+    }
+    Privacy { classes, key }
 }
 
 /// `2.12.1` or `v2.15.0-RC1` as numbers; `None` where it cannot be read, which counts as too old.
@@ -639,7 +669,7 @@ fn source(read: &mut Reader<'_>, context: &Context<'_>, path: &str) -> Option<So
         true => Ok(text.to_owned()),
         false => Err(format!("`{text}` is no IANA time zone, such as Europe/Zurich")),
     });
-    let extensions = [Extensions::Full, Extensions::Off];
+    let extensions = [Extensions::Full, Extensions::Drift, Extensions::Off];
     let extensions = extensions.get(read.word(&format!("{path}.extensions"))).copied()?;
     Some(Source { topics, vendor: vendor.flatten(), shop, event_type, payload_pointer, time_zone, extensions })
 }

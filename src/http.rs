@@ -173,6 +173,7 @@ pub async fn serve(
         .route("/metrics", get(show_metrics))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
+        .route("/drift", get(drift))
         .route("/version", get(version))
         .with_state(Arc::new(Pages { health, metrics, build }));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -218,6 +219,11 @@ fn probe(what: &str, reasons: Vec<String>) -> Response {
     (status, Json(json!({ what: reasons.is_empty(), "reasons": reasons }))).into_response()
 }
 
+/// Where webhooks are not as their pages say.
+async fn drift(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
+    Json(pages.metrics.seen_drift())
+}
+
 async fn version(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
     Json(
         json!({ "name": "koine", "version": pages.build.version, "build": pages.build.build, "librdkafka": pages.build.librdkafka }),
@@ -230,8 +236,15 @@ mod tests {
     use crate::telemetry::Tables;
     use serde_json::Value;
 
-    const TABLES: Tables =
-        Tables { vendors: &["bold"], entities: &["order"], actions: &["updated"], rules: &["r"], codes: &["c"] };
+    const TABLES: Tables = Tables {
+        vendors: &["bold"],
+        entities: &["order"],
+        actions: &["updated"],
+        rules: &["r"],
+        codes: &["c"],
+        event_types: &[],
+        drift: &[],
+    };
 
     async fn start(limit: Duration) -> (Server, Arc<Health>) {
         let build = BuildInfo { version: "1.2.3", build: "1.2.3+x".to_owned(), librdkafka: "2.12.1".to_owned() };

@@ -4,8 +4,11 @@
 //! Counting a record touches no lock and no shared memory: a worker adds to its own [`Tally`] and puts that into the
 //! shared [`Metrics`] once a batch, when the batch is committed. So an aborted batch that is read again counts once.
 
+mod drift;
 mod render;
 
+use drift::DriftBook;
+pub use drift::{OTHER_EVENT_TYPE, SeenDrift, Sighting};
 pub use render::{Exposition, negotiate};
 
 use prometheus::core::Collector;
@@ -27,6 +30,10 @@ pub struct Tables {
     pub rules: &'static [&'static str],
     /// Codes of dead letters.
     pub codes: &'static [&'static str],
+    /// Vendors and their event types.
+    pub event_types: &'static [(&'static str, &'static str)],
+    /// Kinds of drift.
+    pub drift: &'static [&'static str],
 }
 
 /// What is running.
@@ -146,6 +153,7 @@ pub struct Metrics {
     events: Vec<IntCounter>,
     ignored: Vec<IntCounter>,
     dead_letters: Vec<IntCounter>,
+    drift: DriftBook,
     consumed: IntCounterVec,
     consumed_bytes: IntCounterVec,
     produced_bytes: IntCounter,
@@ -207,6 +215,14 @@ impl Metrics {
             events: all(&events, &[tables.vendors, tables.entities, tables.actions]),
             ignored: all(&ignored, &[tables.vendors, tables.rules]),
             dead_letters: all(&dead_letters, &[&vendors, tables.codes]),
+            drift: DriftBook::new(
+                make.counters(
+                    "koine_schema_drift_total",
+                    "Ways in which webhooks are not as their vendor's pages say, by webhook: a place that no page knows, another JSON type, an unknown word or form, an event type that no page names. /drift says where.",
+                    &["vendor", "event_type", "kind"],
+                )?,
+                &tables,
+            ),
             consumed: make.counters(
                 "koine_records_consumed_total",
                 "Raw records whose batch is committed.",
@@ -302,6 +318,16 @@ impl Metrics {
     /// How many webhooks have their outcome.
     pub fn units(&self) -> u64 {
         self.records.iter().map(IntCounter::get).sum()
+    }
+
+    /// Counts drift, and keeps in mind where it was.
+    pub fn drift(&self, seen: &[Sighting<'_>]) {
+        self.drift.note(seen);
+    }
+
+    /// Where drift was seen, most often first.
+    pub fn seen_drift(&self) -> SeenDrift {
+        self.drift.seen()
     }
 
     pub fn tables(&self) -> &Tables {
@@ -647,6 +673,8 @@ mod tests {
         actions: &["created", "paid", "canceled"],
         rules: &["back_office", "credential"],
         codes: &["body.empty", "json.syntax"],
+        event_types: &[("spree", "order.paid")],
+        drift: &["new_path", "new_event_type"],
     };
 
     fn metrics() -> Metrics {

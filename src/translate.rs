@@ -3,18 +3,26 @@
 //! No clock, no randomness, no I/O. The same bytes with the same settings give the same outcome, on any machine, any
 //! day. Knows no vendor's field names and no Kafka.
 
+mod account;
 mod payload;
 
+pub use account::{Drift, DriftKind, Leaf, LeafFate};
+
 use crate::canonical::{
-    ClockBasis, Coverage, EntityKind, Event, EventId, EventIdBasis, EventMeta, ExtensionsBuffer, Micros, Source, Text,
+    ClockBasis, Coverage, EntityKind, Event, EventId, EventIdBasis, EventMeta, ExtensionsBuffer, Micros, Personal,
+    PiiClass, Privacy, Source, Text, Treatment,
 };
 use crate::pointer::Pointer;
 use crate::reject::{Code, Place, Reject};
-use crate::vendors::cursor::{Doc, Node, Rules, Tape};
+pub use crate::vendors::cursor::Extensions;
+use crate::vendors::cursor::{Doc, Keeping, Node, Rules, Tape};
+use crate::vendors::documents::Body;
 use crate::vendors::{Ignore, Mapped, Unit, VENDORS, Vendor};
+use account::{Accountant, Sightings};
 use payload::{CloudEventId, Envelope, Payload, Trouble};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Version and mapping digest: two builds of the same name translate alike.
 pub const BUILD: &str = env!("KOINE_BUILD");
@@ -63,7 +71,9 @@ pub struct SourceSettings {
     /// The zone of times that name none; without it they are `time.invalid`.
     pub time_zone: Option<jiff::tz::TimeZone>,
     /// Whether what has no canonical field is kept in `extensions`.
-    pub extensions: bool,
+    pub extensions: Extensions,
+    /// What is done with personal data.
+    pub privacy: Arc<Privacy>,
     /// Bytes; a larger body is `body.too_large`.
     pub max_body: usize,
     /// Levels; a deeper body is `json.depth`.
@@ -83,7 +93,8 @@ impl Default for SourceSettings {
             event_type: None,
             payload_pointer: None,
             time_zone: None,
-            extensions: true,
+            extensions: Extensions::Full,
+            privacy: Arc::default(),
             max_body: 8 * 1024 * 1024,
             max_depth: 128,
         }
@@ -108,6 +119,8 @@ pub struct Translated<'o> {
     /// `vendor:shop:entity:id`.
     pub key: &'o str,
     pub headers: &'o [(&'static str, &'o str)],
+    /// In what the webhook is not as its page says.
+    pub drift: &'o [Drift],
 }
 
 /// A documented event that has no place in the four entities.
@@ -148,8 +161,36 @@ pub struct Translator {
     key: String,
     headers: String,
     /// Of [`VENDORS`], in their order.
-    rules: [Rules; VENDORS.len()],
+    pages: [Pages; VENDORS.len()],
     no_rules: Rules,
+    sightings: Sightings,
+}
+
+/// What is known of one vendor's bodies beforehand.
+struct Pages {
+    /// Where the ids that governments give are published, and where not.
+    open: Rules,
+    closed: Rules,
+    /// What is documented of each event type's body, in the order of the vendor's list.
+    bodies: Vec<Option<Body<'static>>>,
+    /// Whether each is documented at all.
+    documented: Vec<bool>,
+}
+
+impl Pages {
+    fn of(vendor: &'static Vendor) -> Pages {
+        let names = || vendor.events.iter().map(|event| event.name);
+        Pages {
+            open: vendor.rules(true),
+            closed: vendor.rules(false),
+            bodies: names().map(|name| vendor.documents.body(name)).collect(),
+            documented: names().map(|name| !vendor.released.contains(&name)).collect(),
+        }
+    }
+
+    fn rules(&self, privacy: &Privacy) -> &Rules {
+        if privacy.of(PiiClass::GovernmentId) == Treatment::Pass { &self.open } else { &self.closed }
+    }
 }
 
 impl Default for Translator {
@@ -161,8 +202,9 @@ impl Default for Translator {
             pointer: String::new(),
             key: String::new(),
             headers: String::new(),
-            rules: VENDORS.map(Vendor::rules),
+            pages: VENDORS.map(Pages::of),
             no_rules: Rules::new(&[]),
+            sightings: Sightings::default(),
         }
     }
 }
@@ -200,8 +242,39 @@ impl Translator {
         settings: &SourceSettings,
         each: &mut impl FnMut(i32, Outcome<'_>),
     ) {
-        let Translator { tape, inner, extensions, pointer, key, headers, rules, no_rules } = self;
-        let mut tools = Tools { extensions, pointer, key, headers, rules, no_rules };
+        self.translate_and_account(raw, settings, None, each);
+    }
+
+    /// The same, and tells beforehand what becomes of every leaf of a webhook that has an event. It costs several times as
+    /// much: for tests, and for the docs.
+    pub fn account(
+        &mut self,
+        raw: &RawRecord<'_>,
+        settings: &SourceSettings,
+        leaf: &mut dyn FnMut(Leaf<'_>),
+        each: &mut impl FnMut(i32, Outcome<'_>),
+    ) {
+        self.translate_and_account(raw, settings, Some(leaf), each);
+    }
+
+    fn translate_and_account(
+        &mut self,
+        raw: &RawRecord<'_>,
+        settings: &SourceSettings,
+        mut leaf: Option<&mut dyn FnMut(Leaf<'_>)>,
+        each: &mut impl FnMut(i32, Outcome<'_>),
+    ) {
+        let Translator { tape, inner, extensions, pointer, key, headers, pages, no_rules, sightings } = self;
+        let mut tools = Tools {
+            extensions,
+            pointer,
+            key,
+            headers,
+            pages,
+            no_rules,
+            sightings,
+            leaf: leaf.as_mut().map(|leaf| &mut **leaf as _),
+        };
         let bytes = raw.value.unwrap_or_default();
         let body = match bytes.len() > settings.max_body {
             true => Err(Reject::whole(Code::BodyTooLarge)),
@@ -242,8 +315,11 @@ struct Tools<'t> {
     pointer: &'t mut String,
     key: &'t mut String,
     headers: &'t mut String,
-    rules: &'t [Rules; VENDORS.len()],
+    pages: &'t [Pages; VENDORS.len()],
     no_rules: &'t Rules,
+    sightings: &'t mut Sightings,
+    /// Who wants to know what becomes of each leaf.
+    leaf: Option<&'t mut dyn FnMut(Leaf<'_>)>,
 }
 
 /// One webhook of a record, or what it is wrapped in.
@@ -280,12 +356,12 @@ impl Job<'_> {
             (Err(reject), _) => return self.refuse(&reject, self.text.as_bytes(), each),
         };
         let vendor = VENDORS[place];
-        let doc = doc.with_rules(&tools.rules[place]);
+        let doc = doc.with_rules(tools.pages[place].rules(&self.settings.privacy));
         doc.allow(self.text);
         let body = unit(&doc, element);
         let mut hand_on = |outcome: Outcome<'_>| each(self.index().unwrap_or(0), outcome);
         let mut known = Known { vendor: Some(vendor.name), ..Known::default() };
-        match self.event(vendor, body, &mut known, tools, &mut hand_on) {
+        match self.event(place, &doc, body, &mut known, tools, &mut hand_on) {
             Ok(()) => {}
             Err(Stop::Ignored(ignored)) => hand_on(Outcome::Ignored(ignored)),
             Err(Stop::Refused(reject)) => {
@@ -379,7 +455,8 @@ impl Job<'_> {
     /// Hands on the event, or says why there is none.
     fn event<'a>(
         &self,
-        vendor: &'static Vendor,
+        place: usize,
+        doc: &'a Doc<'a>,
         body: Node<'a>,
         known: &mut Known<'a>,
         tools: &mut Tools<'_>,
@@ -391,6 +468,7 @@ impl Job<'_> {
         if !body.is_object() {
             return Err(body.refuse(Code::FieldType).into());
         }
+        let (vendor, pages) = (VENDORS[place], &tools.pages[place]);
         let unit = Unit {
             body,
             path: self.raw.header("koine-path"),
@@ -398,20 +476,31 @@ impl Job<'_> {
         };
         let envelope = (vendor.open)(&unit)?;
         known.event_type = Some(envelope.event_type.clone());
-        let Some(event_type) = vendor.event(&envelope.event_type) else {
+        let Some(nth) = vendor.place_of(&envelope.event_type) else {
             return Err(envelope.event_type_at.refuse(Code::EventUnknown).into());
         };
+        let event_type = &vendor.events[nth];
         known.is_documented = true;
-        let mapped = match event_type.route.follow(&envelope)? {
+        let mut mapped = match event_type.route.follow(&envelope)? {
             Ok(mapped) => mapped,
             Err(rule) => {
                 return Err(Stop::Ignored(Ignored { vendor: vendor.name, event_type: event_type.name, rule }));
             }
         };
         tools.extensions.clear();
-        if self.settings.extensions {
-            body.leftovers(tools.pointer, tools.extensions)?;
+        tools.sightings.clear();
+        let privacy = &*self.settings.privacy;
+        let keeping = Keeping { body: pages.bodies[nth], extensions: self.settings.extensions, privacy: Some(privacy) };
+        match &mut tools.leaf {
+            None => body.leftovers(keeping, tools.pointer, tools.extensions, tools.sightings)?,
+            Some(each) => {
+                let mut accountant = Accountant::new(tools.sightings);
+                body.leftovers(keeping, tools.pointer, tools.extensions, &mut accountant)?;
+                accountant.tell(doc, body, *each);
+            }
         }
+        let drift = tools.sightings.told(doc, body, pages.documented[nth], privacy);
+        mapped.entity.protect(privacy);
         let shop = self.settings.shop.as_deref().or_else(|| self.raw.header("koine-shop")).map(Text::Borrowed);
         let shop = shop.or(envelope.shop).unwrap_or(Text::Borrowed("default"));
         // The record's header names one event, so it is none of those in a list.
@@ -465,8 +554,14 @@ impl Job<'_> {
         };
         write_key(tools.key, &event, kind);
         with_headers(tools.headers, &event, self.raw, |headers| {
-            let translated =
-                Translated { vendor: vendor.name, event_type: event_type.name, event: &event, key: tools.key, headers };
+            let translated = Translated {
+                vendor: vendor.name,
+                event_type: event_type.name,
+                event: &event,
+                key: tools.key,
+                headers,
+                drift,
+            };
             hand_on(Outcome::Event(translated));
         });
         Ok(())

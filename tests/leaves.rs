@@ -94,7 +94,7 @@ fn translate(translator: &mut Translator, vendor: &'static Vendor, body: &Value)
 
 /// Whether a rule drops what stands at `pointer`, by a reading of the table that is not the translator's.
 fn is_dropped(vendor: &Vendor, body: &Value, pointer: &str) -> bool {
-    let rules = vendor.rules();
+    let rules = vendor.rules(false);
     let (mut at, mut under) = (body, "");
     for step in pointer.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");

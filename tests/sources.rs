@@ -2,7 +2,7 @@
 //! out is what the webhook becomes alone; what is outside of it comes out nowhere.
 
 use koine::pointer::Pointer;
-use koine::translate::{EVENT_ID_NAMESPACE, Header, Outcome, RawRecord, SourceSettings, Translator};
+use koine::translate::{EVENT_ID_NAMESPACE, Extensions, Header, Outcome, RawRecord, SourceSettings, Translator};
 use koine::vendors::{VENDORS, vendor};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -448,7 +448,7 @@ fn what_a_source_fixes_holds_in_envelopes_too() {
         shop: Some("eu".into()),
         event_type: Some("order.completed".into()),
         time_zone: zone,
-        extensions: false,
+        extensions: Extensions::Off,
         ..of("spree")
     };
     let alone = one(order.to_string(), &[], &settings);

@@ -1,7 +1,7 @@
 //! The rules that hold for every vendor: units and their outcomes, keys, ids and headers, what comes from where, and
 //! that the same bytes always give the same outcome.
 
-use koine::translate::{BUILD, EVENT_ID_NAMESPACE, Header, Outcome, RawRecord, SourceSettings, Translator};
+use koine::translate::{BUILD, EVENT_ID_NAMESPACE, Extensions, Header, Outcome, RawRecord, SourceSettings, Translator};
 use koine::vendors::{VENDORS, vendor};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -252,7 +252,7 @@ fn limits_are_settings() {
     assert_eq!(one(&order, &[], &exact)["code"], Value::Null);
     let flat = SourceSettings { max_depth: 2, ..of("spree") };
     assert_eq!(one(&order, &[], &flat)["code"], "json.depth");
-    let bare = SourceSettings { extensions: false, ..of("spree") };
+    let bare = SourceSettings { extensions: Extensions::Off, ..of("spree") };
     assert_eq!(one(&order, &[], &bare)["event"]["extensions"], json!({}));
 }
 

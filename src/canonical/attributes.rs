@@ -46,6 +46,11 @@ impl<'a> Attributes<'a> {
         at.map(|at| &*self.entries[at].1)
     }
 
+    /// Replaces each value by another; keys and order stay.
+    pub fn replace_values(&mut self, other: impl Fn(&str) -> Text<'a>) {
+        self.entries.iter_mut().for_each(|(_, value)| *value = other(value));
+    }
+
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.entries.iter().map(|(key, value)| (&**key, &**value))
     }

@@ -13,6 +13,7 @@ pub mod forms;
 mod meta;
 mod money;
 mod order;
+mod privacy;
 mod product;
 mod shared;
 mod time;
@@ -31,6 +32,7 @@ pub use order::{
     PaymentSessionStatus, PaymentStatus, Refund, Return, ReturnItem, ReturnKind, ReturnStatus, Shipment, ShipmentItem,
     Transaction,
 };
+pub use privacy::{Personal, PiiClass, Privacy, Treatment};
 pub use product::{
     Category, Image, InventoryTracking, Price, PriceKind, Product, ProductOption, ProductStatus, StockLevel,
     StockMovement, Variant,

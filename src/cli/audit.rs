@@ -1,6 +1,6 @@
 //! `koine audit`: do the topics add up? What is wrong, on standard output, with topic, partition and offset.
 
-use super::run::{connection, outputs, source_settings};
+use super::run::{connection, outputs, sources};
 use super::{Failure, Format, configuration};
 use crate::audit::{self, At, Finding, OutputReport, Plan, Progress, RawReport, Report, Tally};
 use crate::config::{Config, Delivery};
@@ -45,7 +45,7 @@ fn plan(config: &Config) -> Plan {
         connection: connection(config),
         group: config.kafka.group.clone(),
         source_of: Box::new(move |topic| for_topics.source_of(topic)),
-        sources: config.sources.iter().map(|source| source_settings(source, config)).collect(),
+        sources: sources(config),
         outputs: outputs(config),
         is_at_least_once: config.delivery == Delivery::AtLeastOnce,
         // A dead worker's transaction holds readers back so long.

@@ -2,15 +2,16 @@
 
 use super::{Failure, configuration};
 use crate::canonical::EntityKind;
+use crate::canonical::{Privacy, Treatment};
 use crate::codec::SchemaIds;
-use crate::config::{Config, Delivery, Extensions, GroupProtocol, LogFormat, Source};
+use crate::config::{self, Config, Delivery, GroupProtocol, LogFormat, Source};
 use crate::http::{self, Health, Server};
 use crate::kafka::{self, Connection};
 use crate::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
 use crate::registry::{Registered, Registry, RegistryError, Waited, Wanted};
 use crate::schemas;
 use crate::telemetry::{self, BuildInfo, Metrics, RegistryState};
-use crate::translate::{BUILD, SourceSettings, time_zone};
+use crate::translate::{BUILD, Extensions, SourceSettings, time_zone};
 use crate::vendors::vendor;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +40,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = configuration(arguments.config.as_deref(), &["kafka.bootstrap_servers", "registry.url"])?;
     if arguments.check {
         connection(&config).check().map_err(|error| Failure::Usage(format!("kafka.properties: {error}")))?;
+        for (class, _) in config.privacy.classes.iter().filter(|(_, treatment)| *treatment == Treatment::Hash) {
+            eprintln!("koine: privacy.{}: texts are hashed, and what is no text is dropped", class.as_str());
+        }
         print!("{}", config.to_yaml());
         return Ok(());
     }
@@ -194,7 +198,6 @@ async fn pin(
 
 /// What the configuration means for the translator.
 fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Metrics>, health: Arc<Health>) -> Plan {
-    let sources = config.sources.iter().map(|source| source_settings(source, config)).collect();
     let for_topics = config.clone();
     Plan {
         connection: connection(config),
@@ -205,10 +208,11 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
         },
         topics: config.subscription().into_iter().map(str::to_owned).collect(),
         source_of: Box::new(move |topic| for_topics.source_of(topic)),
-        sources,
+        sources: sources(config),
         any_source: SourceSettings {
             max_body: config.limits.body_bytes,
             max_depth: config.limits.depth,
+            privacy: Arc::new(privacy(config)),
             ..SourceSettings::default()
         },
         outputs: outputs(config),
@@ -242,14 +246,31 @@ pub(super) fn connection(config: &Config) -> Connection {
     }
 }
 
-pub(super) fn source_settings(source: &Source, config: &Config) -> SourceSettings {
+fn privacy(config: &Config) -> Privacy {
+    let key = config.privacy.key.as_ref().map_or("", |key| key.expose());
+    let classes = config.privacy.classes.iter();
+    classes.fold(Privacy::new(key.as_bytes()), |privacy, &(class, treatment)| privacy.with(class, treatment))
+}
+
+/// What it says of each source.
+pub(super) fn sources(config: &Config) -> Vec<SourceSettings> {
+    let privacy = Arc::new(privacy(config));
+    config.sources.iter().map(|source| source_settings(source, config, &privacy)).collect()
+}
+
+fn source_settings(source: &Source, config: &Config, privacy: &Arc<Privacy>) -> SourceSettings {
     SourceSettings {
         vendor: source.vendor.as_deref().and_then(vendor),
         shop: source.shop.clone(),
         event_type: source.event_type.clone(),
         payload_pointer: source.payload_pointer.clone(),
         time_zone: source.time_zone.as_deref().and_then(time_zone),
-        extensions: source.extensions == Extensions::Full,
+        extensions: match source.extensions {
+            config::Extensions::Full => Extensions::Full,
+            config::Extensions::Drift => Extensions::Drift,
+            config::Extensions::Off => Extensions::Off,
+        },
+        privacy: Arc::clone(privacy),
         max_body: config.limits.body_bytes,
         max_depth: config.limits.depth,
     }

@@ -77,6 +77,9 @@ impl Kind {
     }
 }
 
+/// Of a class of personal data.
+const TREATMENT: Kind = Kind::Word(&["pass", "hash", "drop"]);
+
 const MIB: u64 = 1024 * 1024;
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -194,9 +197,9 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "sources[].extensions",
-        Kind::Word(&["full", "off"]),
+        Kind::Word(&["full", "drift", "off"]),
         Some("full"),
-        "What becomes of fields that have no canonical place: all kept, or none.",
+        "What becomes of fields that have no canonical place: all kept; only what the vendor's pages do not document, or document otherwise; or none. Drift is counted in each case.",
     ),
     setting("topics", Kind::Section, None, "The topics koine writes."),
     setting(
@@ -267,6 +270,36 @@ pub const SETTINGS: &[Setting] = &[
         Kind::Texts,
         Some("[]"),
         "Sets of headers that other programs put on their dead letters, beside Kafka's own and koine's, for the tools that read those: `connect`, `streams`, `spring`.",
+    ),
+    setting(
+        "privacy",
+        Kind::Section,
+        None,
+        "What is done with personal data, by its class: the schemas' tag `koine.pii`. `pass`: published as it is. `hash`: a text becomes HMAC-SHA-256 of the trimmed text (of an e-mail address: in lower case) with `privacy.key`, as hexadecimal digits, so that it can still be compared and counted; what is no text is dropped. `drop`: not published. It holds for canonical fields and for `extensions`; dead letters keep the bytes as they came.",
+    ),
+    setting(
+        "privacy.key",
+        Kind::Secret,
+        None,
+        "Key of the hashes; needed where a class is `hash`. The same key gives the same hashes everywhere; with another key nothing can be joined with what was written before.",
+    ),
+    setting("privacy.contact", TREATMENT, Some("pass"), "Names, addresses, e-mail, telephone."),
+    setting("privacy.birth", TREATMENT, Some("pass"), "Birth date, gender, nationality. `hash` drops date and gender."),
+    setting(
+        "privacy.government_id",
+        TREATMENT,
+        Some("drop"),
+        "What a government numbers people by: a passport's number.",
+    ),
+    setting("privacy.business_id", TREATMENT, Some("pass"), "Tax numbers and exemptions."),
+    setting("privacy.network", TREATMENT, Some("pass"), "IP addresses and browsers."),
+    setting("privacy.free_text", TREATMENT, Some("pass"), "Notes that people wrote, in which anything may stand."),
+    setting("privacy.payment", TREATMENT, Some("pass"), "A card's brand and last digits, ids at a payment provider."),
+    setting(
+        "privacy.undocumented",
+        TREATMENT,
+        Some("pass"),
+        "What no page describes: fields that are new, free maps, JSON in texts, and `attributes`. With anything but `pass` not even the names of new fields are told of as drift.",
     ),
     setting("http", Kind::Section, None, "Metrics and probes."),
     setting(

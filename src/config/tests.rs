@@ -408,7 +408,7 @@ fn sources_are_checked() {
     assert!(mistake("sources: [raw.spree]").contains("should be a section"));
     assert!(mistake("sources: [{vendor: bold}]").contains("names no topics"));
     assert!(mistake("sources: [{topics: [a], time_zone: Mars/Olympus}]").contains("no IANA time zone"));
-    assert!(mistake("sources: [{topics: [a], extensions: some}]").contains("there are full, off"));
+    assert!(mistake("sources: [{topics: [a], extensions: some}]").contains("there are full, drift, off"));
 }
 
 #[test]

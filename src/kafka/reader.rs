@@ -74,8 +74,10 @@ impl Reader {
     /// Reads nothing until it is turned to something.
     pub fn idle(connection: &Connection) -> Result<Reader, Trouble> {
         let mut config = config(connection);
-        // The memory it takes, whatever there is to read.
-        config.set("queued.max.messages.kbytes", "16384").set("fetch.max.bytes", "16777216");
+        // The memory it takes, whatever there is to read. A fetch is unpacked as a whole, and similar records are packed to a
+        // small part of their size.
+        config.set("queued.max.messages.kbytes", "8192").set("queued.min.messages", "10000");
+        config.set("fetch.message.max.bytes", "131072").set("fetch.max.bytes", "8388608");
         let consumer: BaseConsumer = config.create().map_err(fatal)?;
         Ok(Reader { consumer, stretches: HashMap::new(), open: 0, is_endless: false })
     }

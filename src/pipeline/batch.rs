@@ -9,7 +9,9 @@ use crate::canonical::{Action, EntityKind};
 use crate::codec::{self, SchemaIds};
 use crate::kafka::{NextOffset, Offsets, Record, Refusal, TopicPartition};
 use crate::reject::Code;
-use crate::translate::{DeadLetter, Header, Ignored, Outcome, RawRecord, SourceSettings, Translated, Translator};
+use crate::translate::{
+    DeadLetter, Drift, Header, Ignored, Outcome, RawRecord, SourceSettings, Translated, Translator,
+};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -48,6 +50,8 @@ pub struct Event {
     pub event_type: &'static str,
     pub entity: EntityKind,
     pub action: Action,
+    /// In what the webhook is not as its page says.
+    pub drift: Vec<Drift>,
     key: Range<usize>,
     value: Range<usize>,
     headers: Range<usize>,
@@ -267,7 +271,7 @@ impl<'c> Batch<'c> {
 
 impl Buffer {
     fn event(&mut self, translated: &Translated<'_>, index: i32, schemas: &SchemaIds) -> UnitKind {
-        let Translated { vendor, event_type, event, key, headers } = *translated;
+        let Translated { vendor, event_type, event, key, headers, drift } = *translated;
         let (entity, action) = (event.entity.kind(), event.meta.action);
         let key = self.append(key.as_bytes());
         let start = self.bytes.len();
@@ -286,7 +290,16 @@ impl Buffer {
             let value = self.append(value.as_bytes());
             self.headers.push((name, value));
         }
-        UnitKind::Event(Event { vendor, event_type, entity, action, key, value, headers: first..self.headers.len() })
+        UnitKind::Event(Event {
+            vendor,
+            event_type,
+            entity,
+            action,
+            drift: drift.to_vec(),
+            key,
+            value,
+            headers: first..self.headers.len(),
+        })
     }
 
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {

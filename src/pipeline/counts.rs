@@ -3,7 +3,8 @@
 use super::batch::{Batch, UnitKind};
 use crate::canonical::{Action, EntityKind};
 use crate::reject::Code;
-use crate::telemetry::{Metrics, Tables, Tally, TopicSlot};
+use crate::telemetry::{Metrics, OTHER_EVENT_TYPE, Sighting, Tables, Tally, TopicSlot, UNKNOWN_VENDOR};
+use crate::translate::DriftKind;
 use crate::vendors::{Ignore, VENDORS};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +17,10 @@ pub fn tables() -> Tables {
         let words: Vec<&'static str> = words.into_iter().map(|word| &*word.leak()).collect();
         words.leak()
     }
+    let event_types = VENDORS.iter().flat_map(|vendor| vendor.events.iter().map(|event| (vendor.name, event.name)));
     *TABLES.get_or_init(|| Tables {
+        event_types: event_types.collect::<Vec<_>>().leak(),
+        drift: lent(DriftKind::ALL.iter().map(|kind| kind.as_str().to_owned())),
         vendors: lent(VENDORS.iter().map(|vendor| vendor.name.to_owned())),
         entities: lent(EntityKind::ALL.iter().map(|kind| kind.as_lower().to_owned())),
         actions: lent(Action::ALL.iter().map(|action| action.as_str().to_ascii_lowercase())),
@@ -60,11 +64,42 @@ pub fn count(batch: &Batch<'_>, tally: &mut Tally, metrics: &Metrics) {
             }
         }
     }
+    metrics.drift(&drift(batch));
     tally.add_to(metrics);
     metrics.batch(batch.len(), batch.translating());
     if let Some(oldest) = batch.oldest_ms() {
         metrics.committed(since(oldest));
     }
+}
+
+/// What is not as its page says, each of it once for each webhook.
+fn drift<'b>(batch: &'b Batch<'_>) -> Vec<Sighting<'b>> {
+    let mut seen = Vec::new();
+    for unit in &batch.units {
+        let (vendor, event_type, drift) = match &unit.kind {
+            UnitKind::Event(event) => (event.vendor, event.event_type, event.drift.as_slice()),
+            UnitKind::DeadLetter(letter) if letter.letter.code == Code::EventUnknown => {
+                let vendor = letter.letter.vendor.unwrap_or(UNKNOWN_VENDOR);
+                let name = letter.letter.event_type.as_deref().unwrap_or(OTHER_EVENT_TYPE);
+                let at_ms = batch.with_raw(unit, |raw| raw.timestamp_ms).flatten();
+                seen.push(Sighting {
+                    vendor,
+                    event_type: name,
+                    kind: DriftKind::NewEventType.as_str(),
+                    path: "",
+                    at_ms,
+                });
+                continue;
+            }
+            _ => continue,
+        };
+        if !drift.is_empty() {
+            let at_ms = batch.with_raw(unit, |raw| raw.timestamp_ms).flatten();
+            let sighting = |kind: DriftKind, path| Sighting { vendor, event_type, kind: kind.as_str(), path, at_ms };
+            seen.extend(drift.iter().map(|drift| sighting(drift.kind, &*drift.path)));
+        }
+    }
+    seen
 }
 
 /// How long ago a time is; 0 for one that is yet to come.

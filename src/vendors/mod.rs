@@ -8,6 +8,7 @@ pub mod bold;
 pub mod bspk;
 pub mod composer;
 pub mod cursor;
+pub mod documents;
 pub mod spree;
 #[cfg(test)]
 mod testing;
@@ -15,7 +16,9 @@ mod testing;
 use crate::canonical::{Action, Attributes, Component, Coverage, Entity, Micros, Text};
 use crate::reject::{Code, Reject};
 use cursor::{Node, Rule, Rules, Why};
+use documents::Documents;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// Every vendor, in the order in which `vendor: auto` asks them.
 pub static VENDORS: [&Vendor; 4] = [&spree::SPREE, &bspk::BSPK, &composer::COMPOSER, &bold::BOLD];
@@ -36,18 +39,29 @@ pub struct Vendor {
     pub open: for<'a> fn(&Unit<'a>) -> Result<Envelope<'a>, Reject>,
     /// Every event type that is documented or known to be sent, sorted by name.
     pub events: &'static [EventType],
+    /// Those of them that are sent and not documented.
+    pub released: &'static [&'static str],
+    /// What the pages document of the bodies.
+    pub documents: &'static LazyLock<Documents>,
     /// What is dropped of this vendor's bodies, beside [`SECRETS`] and [`PRIVATE`].
     pub drops: &'static [Rule],
 }
 
 impl Vendor {
     pub fn event(&self, name: &str) -> Option<&'static EventType> {
-        self.events.binary_search_by(|event| event.name.cmp(name)).ok().map(|at| &self.events[at])
+        self.place_of(name).map(|place| &self.events[place])
     }
 
-    /// The rules of this vendor and of all.
-    pub fn rules(&self) -> Rules {
-        Rules::new(&[SECRETS, PRIVATE, self.drops])
+    /// The place of an event type in the list of them.
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        self.events.binary_search_by(|event| event.name.cmp(name)).ok()
+    }
+
+    /// The rules of this vendor and of all. Where what governments number people by may be published, nothing is dropped
+    /// for being called so.
+    pub fn rules(&self, are_government_ids_open: bool) -> Rules {
+        let private = if are_government_ids_open { &[] } else { PRIVATE };
+        Rules::new(&[SECRETS, private, self.drops])
     }
 }
 
@@ -172,7 +186,8 @@ pub const SECRETS: &[Rule] = &[
     Rule::new("reset_token", Why::Secret),
 ];
 
-/// Personal data that is dropped unless the configuration says otherwise, whoever the vendor is.
+/// What governments number people by, under whatever roof it stands. A mapping that reads it leaves it to the class of its
+/// field; what nobody read is dropped by its name, unless all of it may pass.
 pub const PRIVATE: &[Rule] = &[Rule::new("passport_number", Why::Privacy)];
 
 /// Which of the `(vendor's key, canonical path)` pairs a PATCH body says: the paths of the keys that are there, be they
@@ -222,7 +237,7 @@ pub fn event_type<'a>(unit: &Unit<'a>, key: &'static str) -> Result<(Text<'a>, N
 
 #[cfg(test)]
 mod tests {
-    use super::cursor::{Doc, Tape};
+    use super::cursor::{Doc, Keeping, Nobody, Tape};
     use super::*;
 
     fn with_root<T>(body: &str, rules: &Rules, f: impl FnOnce(Node<'_>) -> T) -> T {
@@ -257,9 +272,31 @@ mod tests {
                 ]
             );
             let mut left_over = crate::canonical::ExtensionsBuffer::default();
-            root.leftovers(&mut String::new(), &mut left_over).expect("room");
+            root.leftovers(Keeping::EVERYTHING, &mut String::new(), &mut left_over, &mut Nobody).expect("room");
             assert_eq!(left_over.view().iter().count(), 0);
         });
+    }
+
+    /// A text that is malformed would be no documents at all.
+    #[test]
+    fn the_pages_can_be_read_and_know_every_event_type() {
+        for (vendor, text) in [
+            (&spree::SPREE, include_str!("spree/documents.txt")),
+            (&bspk::BSPK, include_str!("bspk/documents.txt")),
+            (&composer::COMPOSER, include_str!("composer/documents.txt")),
+            (&bold::BOLD, include_str!("bold/documents.txt")),
+        ] {
+            if let Err(malformed) = Documents::parse(text) {
+                panic!("{}/documents.txt, {malformed}", vendor.name);
+            }
+            for event in vendor.events {
+                let is_mapped = !matches!(event.route, Route::Ignore(_));
+                assert!(!is_mapped || vendor.documents.body(event.name).is_some(), "{} {}", vendor.name, event.name);
+            }
+            for name in vendor.released {
+                assert!(vendor.event(name).is_some(), "{name}");
+            }
+        }
     }
 
     #[test]

@@ -18,11 +18,16 @@ mod product;
 mod shared;
 
 use super::cursor::{Node, Rule, Why};
+use super::documents::Documents;
 use super::{Envelope, EventType, Mapped, Mapping, Route, Unit, Vendor};
 use crate::canonical::{Action, Text};
 use crate::reject::{Code, Reject};
+use std::sync::LazyLock;
 
-pub static BOLD: Vendor = Vendor { name: "bold", recognises, open, events: EVENTS, drops: DROPS };
+pub static BOLD: Vendor =
+    Vendor { name: "bold", recognises, open, events: EVENTS, released: &[], documents: &DOCUMENTS, drops: DROPS };
+
+static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::of(include_str!("documents.txt")));
 
 const DROPS: &[Rule] = &[
     // The handle of Bold's checkout API, among an order's `custom_attributes`.

@@ -1,7 +1,6 @@
 //! `shopper.*` and its old name `client.*` → [`Customer`].
 //!
-//! `passport_number` is not read here, and dropped by a rule. Knows neither Kafka, nor Avro, nor metrics, nor the clock,
-//! nor any other vendor.
+//! Knows neither Kafka, nor Avro, nor metrics, nor the clock, nor any other vendor.
 
 use super::super::cursor::Node;
 use super::super::{Envelope, Mapped};
@@ -39,8 +38,8 @@ pub(super) fn map<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<
         gender,
         vendor_gender,
         nationality: shopper.text("nationality")?,
-        // See `passport_number` in the vendor's rules.
-        government_id: None,
+        // Not published unless the configuration says so: see `Privacy`.
+        government_id: shopper.text("passport_number")?,
         locale: shopper.form("language", forms::locale)?,
         currency: None,
         addresses: shopper.list("addresses", address)?,

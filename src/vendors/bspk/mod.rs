@@ -14,16 +14,18 @@ mod cart;
 mod customer;
 mod metafield;
 
-use super::cursor::{Node, Rule, Why};
+use super::cursor::Node;
+use super::documents::Documents;
 use super::{Envelope, EventType, Ignore, Mapping, Route, Unit, Vendor, event_type, present};
 use crate::canonical::{Action, Coverage};
 use crate::reject::Reject;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-pub static BSPK: Vendor = Vendor { name: "bspk", recognises, open, events: EVENTS, drops: DROPS };
+pub static BSPK: Vendor =
+    Vendor { name: "bspk", recognises, open, events: EVENTS, released: &[], documents: &DOCUMENTS, drops: &[] };
 
-/// A government's id is not read, so it would be left over.
-const DROPS: &[Rule] = &[Rule::new("passport_number", Why::Privacy)];
+static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::of(include_str!("documents.txt")));
 
 const EVENTS: &[EventType] = &[
     EventType { name: "cart.created", route: CART_CREATED },

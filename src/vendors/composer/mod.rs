@@ -20,12 +20,17 @@ mod shared;
 mod tests;
 
 use super::cursor::{Node, Rule, Why};
+use super::documents::Documents;
 use super::{Envelope, EventType, Mapped, Mapping, Route, Unit, Vendor, event_type, present};
 use crate::canonical::{Action, Component, Coverage, Entity, Text};
 use crate::reject::Reject;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-pub static COMPOSER: Vendor = Vendor { name: "composer", recognises, open, events: EVENTS, drops: DROPS };
+pub static COMPOSER: Vendor =
+    Vendor { name: "composer", recognises, open, events: EVENTS, released: &[], documents: &DOCUMENTS, drops: DROPS };
+
+static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::of(include_str!("documents.txt")));
 
 /// The page names four of them and describes the other seven.
 const EVENTS: &[EventType] = &[

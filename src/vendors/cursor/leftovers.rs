@@ -4,19 +4,94 @@ use super::node::{Doc, Node, push_escaped};
 use super::rules::{Rules, Why};
 use super::tape::{Kind, Slot, Tape, tag};
 use super::tokenize::unescape;
-use crate::canonical::ExtensionsBuffer;
+use crate::canonical::{ExtensionsBuffer, PiiClass, Privacy, Treatment};
 use crate::reject::{Code, Reject};
+use crate::vendors::documents::{Body, Documents, Here, Types};
 use std::fmt::Write;
+
+/// What becomes of that which has no canonical field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Extensions {
+    /// It is all kept.
+    #[default]
+    Full,
+    /// Only what no page documents, or documents otherwise.
+    Drift,
+    /// Nothing is kept.
+    Off,
+}
+
+/// How that is kept which nobody read.
+#[derive(Clone, Copy)]
+pub struct Keeping<'k> {
+    /// What the vendor documents of such a body. Without it nothing is known, and nothing is drift.
+    pub body: Option<Body<'k>>,
+    pub extensions: Extensions,
+    /// Without it everything passes.
+    pub privacy: Option<&'k Privacy>,
+}
+
+/// What became of a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The mapping read it.
+    Read,
+    /// It is in `extensions`, in the entry of the node at this place on the tape.
+    Kept(u32),
+    Dropped(Why),
+}
+
+/// In which way a body is not as its page says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Oddity {
+    /// A place that no page knows.
+    NewPath,
+    /// A place that is known, with a JSON type that is not.
+    TypeChange,
+    /// A word that is not in the list, or a form that cannot be read.
+    NewValue,
+}
+
+/// Somebody who wants to know what is found on the way. The places are those on the tape.
+pub trait Watch {
+    /// Whether each leaf is to be told of. It costs more than the rest of the way.
+    const EACH_LEAF: bool = false;
+
+    fn leaf(&mut self, _leaf: u32, _fate: Fate) {}
+
+    fn odd(&mut self, _oddity: Oddity, _node: u32) {}
+}
+
+/// Nobody.
+pub struct Nobody;
+
+impl Watch for Nobody {}
 
 impl Node<'_> {
     /// Puts into `out` every node below this one of which nothing was read, by its pointer from here on. Refuses where
     /// the pointers would become far larger than the body.
-    pub fn leftovers(self, pointer: &mut String, out: &mut ExtensionsBuffer) -> Result<(), Reject> {
+    pub fn leftovers(
+        self,
+        keeping: Keeping<'_>,
+        pointer: &mut String,
+        out: &mut ExtensionsBuffer,
+        watch: &mut impl Watch,
+    ) -> Result<(), Reject> {
         pointer.clear();
-        let slot = self.slot();
+        let (doc, slot) = (self.doc(), self.slot());
         if slot.kind.is_container() && slot.len > 0 {
-            self.doc().walk(self, self.doc().run_start(self), "", pointer, out)?;
+            let nothing = Documents::default();
+            let documents = keeping.body.map_or(&nothing, |body| body.documents);
+            let known = keeping.body.map_or(ANYTHING, |body| Known { here: body.here(), is_said: false });
+            let place = Place { index: self.index() as u32, name: "", known };
+            Walk { doc, documents, keeping, pointer, watch: &mut *watch }.part(
+                self,
+                doc.run_start(self),
+                place,
+                out,
+            )?;
         }
+        doc.odd.borrow().iter().for_each(|&node| watch.odd(Oddity::NewValue, node));
         Ok(())
     }
 
@@ -36,7 +111,11 @@ impl Node<'_> {
     /// nothing is left.
     pub fn read_json(self, name: &str) -> Option<String> {
         let mut out = String::new();
-        let written = self.doc().write_json(self.slot(), last_step(name), &mut out);
+        let (doc, documents) = (self.doc(), Documents::default());
+        let keeping = Keeping::EVERYTHING;
+        let mut walk = Walk { doc, documents: &documents, keeping, pointer: &mut String::new(), watch: &mut Nobody };
+        let place = Place { index: self.index() as u32, name: last_step(name), known: ANYTHING };
+        let written = walk.json(self.slot(), place, place.index, &mut out);
         self.skip();
         written.then_some(out)
     }
@@ -63,48 +142,6 @@ impl Doc<'_> {
             .map_or(0, |slot| (slot.at + slot.len) as usize)
     }
 
-    /// `start` is where the parent's run begins. The runs of its children follow each other, and then come the
-    /// children themselves.
-    fn walk(
-        &self,
-        node: Node<'_>,
-        mut start: usize,
-        parent_key: &str,
-        pointer: &mut String,
-        out: &mut ExtensionsBuffer,
-    ) -> Result<(), Reject> {
-        let parent = node.slot();
-        let first = parent.at as usize;
-        for (nth, child) in self.slots[first..][..parent.len as usize].iter().enumerate() {
-            if !child.kind.is_container() {
-                if child.kind == Kind::Null || self.is_marked(first + nth) || self.is_dropped(parent, child, parent_key)
-                {
-                    continue;
-                }
-                let before = self.step(parent.kind, child, nth, pointer);
-                node.spend(pointer.len())?;
-                // That it hides nothing was asked already.
-                out.push_if(|to| to.push_str(pointer), |text| self.write_scalar(child, text));
-                pointer.truncate(before);
-            } else if child.len > 0 {
-                let end = (child.at + child.len) as usize;
-                if !self.is_dropped(parent, child, parent_key) {
-                    let before = self.step(parent.kind, child, nth, pointer);
-                    let key = if parent.kind == Kind::Object { self.key(child) } else { parent_key };
-                    if self.is_any_marked(start, end) {
-                        self.walk(node.nth(nth), start, key, pointer, out)?;
-                    } else {
-                        node.spend(pointer.len())?;
-                        out.push_if(|to| to.push_str(pointer), |text| self.write_json(child, key, text));
-                    }
-                    pointer.truncate(before);
-                }
-                start = end;
-            }
-        }
-        Ok(())
-    }
-
     fn step(&self, parent: Kind, child: &Slot, nth: usize, pointer: &mut String) -> usize {
         let before = pointer.len();
         pointer.push('/');
@@ -118,20 +155,19 @@ impl Doc<'_> {
         before
     }
 
-    fn is_dropped(&self, parent: &Slot, child: &Slot, parent_key: &str) -> bool {
-        let is_named = parent.kind == Kind::Object;
-        let key = if is_named { self.key(child) } else { parent_key };
-        is_named && self.rules.cover(child.tag, key, parent_key).is_some()
-            || child.kind.is_text() && self.hides_secret(child, key)
-    }
-
     /// Whether a rule keeps what stands under such a key out of every record, wherever it stands.
     fn is_closed(&self, key_tag: u32, key: &str, under: &str) -> bool {
         matches!(self.rules.cover(key_tag, key, under), Some(Why::Secret | Why::Privacy))
     }
 
-    /// As it stands in the body, a text with its quotes; true.
-    fn write_scalar(&self, slot: &Slot, out: &mut String) -> bool {
+    /// The rule that drops a child, if one does: rules go by names, so none drops an element of a list.
+    #[inline]
+    fn rule(&self, parent: Kind, child: &Slot, name: &str, under: &str) -> Option<Why> {
+        (parent == Kind::Object).then(|| self.rules.cover(child.tag, name, under)).flatten()
+    }
+
+    /// As it stands in the body, a text with its quotes.
+    fn write_scalar(&self, slot: &Slot, out: &mut String) {
         out.push_str(match slot.kind {
             Kind::Null => "null",
             Kind::True => "true",
@@ -139,74 +175,315 @@ impl Doc<'_> {
             Kind::Plain | Kind::Escaped => &self.body[slot.at as usize - 1..][..slot.len as usize + 2],
             _ => self.text(slot),
         });
-        true
-    }
-
-    /// Writes a value that stands under `key` as compact JSON, less what the rules drop, and says whether anything was
-    /// left to write. In an object, nulls and what is empty are left out; in a list they hold the place of the others.
-    pub(super) fn write_json(&self, slot: &Slot, key: &str, out: &mut String) -> bool {
-        match slot.kind {
-            Kind::Plain | Kind::Escaped if self.hides_secret(slot, key) => false,
-            Kind::Array => {
-                let before = out.len();
-                out.push('[');
-                let mut kept = false;
-                for (nth, child) in self.slots[slot.at as usize..][..slot.len as usize].iter().enumerate() {
-                    if nth > 0 {
-                        out.push(',');
-                    }
-                    if self.write_json(child, key, out) {
-                        kept |= child.kind != Kind::Null;
-                    } else {
-                        out.push_str("null");
-                    }
-                }
-                out.push(']');
-                if !kept {
-                    out.truncate(before);
-                }
-                kept
-            }
-            Kind::Object => {
-                let before = out.len();
-                out.push('{');
-                for child in &self.slots[slot.at as usize..][..slot.len as usize] {
-                    let name = self.key(child);
-                    if child.kind == Kind::Null || self.rules.cover(child.tag, name, key).is_some() {
-                        continue;
-                    }
-                    let here = out.len();
-                    if here > before + 1 {
-                        out.push(',');
-                    }
-                    write_key(name, child.key_in_arena, out);
-                    if !self.write_json(child, name, out) {
-                        out.truncate(here);
-                    }
-                }
-                if out.len() == before + 1 {
-                    out.truncate(before);
-                    return false;
-                }
-                out.push('}');
-                true
-            }
-            _ => self.write_scalar(slot, out),
-        }
     }
 
     /// Whether a text is itself JSON in which, at any depth, something stands that a rule closes: senders do put
     /// documents into strings. `key` is the one that the text stands under.
     fn hides_secret(&self, slot: &Slot, key: &str) -> bool {
         let text = self.text(slot);
-        // A document in quotes begins with an escaped one.
-        matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'\\'))
+        looks_like_json(text)
             && if slot.kind == Kind::Escaped {
                 holds_secret(&unescape(text), key, self.rules)
             } else {
                 holds_secret(text, key, self.rules)
             }
     }
+}
+
+/// What is known of a place from its page.
+#[derive(Clone, Copy)]
+struct Known<'d> {
+    here: Here<'d>,
+    /// Whether it was told of as drift, or what it lies in was.
+    is_said: bool,
+}
+
+/// Where no page says anything.
+const ANYTHING: Known<'static> = Known { here: Here::Open(None), is_said: false };
+
+/// A place in the body.
+#[derive(Clone, Copy)]
+struct Place<'b, 'd> {
+    /// Its place on the tape.
+    index: u32,
+    /// The key that it stands under, or of an element the list.
+    name: &'b str,
+    known: Known<'d>,
+}
+
+/// On the way through what was left over.
+struct Walk<'w, 'a, W> {
+    doc: &'w Doc<'a>,
+    documents: &'w Documents,
+    keeping: Keeping<'w>,
+    pointer: &'w mut String,
+    watch: &'w mut W,
+}
+
+impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
+    /// Through a container of which something may have been read. `start` is where its run begins: the runs of its children
+    /// follow each other, and then come the children themselves.
+    fn part(
+        &mut self,
+        node: Node<'_>,
+        mut start: usize,
+        place: Place<'_, 'w>,
+        out: &mut ExtensionsBuffer,
+    ) -> Result<(), Reject> {
+        let (parent, doc) = (node.slot(), self.doc);
+        let first = parent.at as usize;
+        let mut way = self.way(parent, place);
+        for (nth, child) in doc.slots[first..][..parent.len as usize].iter().enumerate() {
+            let index = (first + nth) as u32;
+            if !child.kind.is_container() {
+                let is_read = doc.is_marked(first + nth);
+                let here = self.step_down(&mut way, child, index, is_read);
+                match self.fate(parent.kind, child, here, is_read, place.name) {
+                    Ok(treatment) => {
+                        let before = doc.step(parent.kind, child, nth, self.pointer);
+                        node.spend(self.pointer.len())?;
+                        let pointer = &*self.pointer;
+                        let text =
+                            |text: &mut String| self.keeping.write_scalar(doc, child, here.name, treatment, text);
+                        out.push_if(|to| to.push_str(pointer), text);
+                        self.pointer.truncate(before);
+                        self.watch.leaf(index, Fate::Kept(index));
+                    }
+                    Err(fate) => self.watch.leaf(index, fate),
+                }
+            } else if child.len > 0 {
+                let end = (child.at + child.len) as usize;
+                let is_read = doc.is_any_marked(start, end);
+                let here = self.step_down(&mut way, child, index, is_read);
+                match doc.rule(parent.kind, child, here.name, place.name) {
+                    Some(why) => self.dropped(child, why),
+                    None => {
+                        let before = doc.step(parent.kind, child, nth, self.pointer);
+                        if is_read {
+                            self.part(node.nth(nth), start, here, out)?;
+                        } else {
+                            node.spend(self.pointer.len())?;
+                            // The pointer comes first in the buffer, and is not needed below.
+                            let pointer = std::mem::take(self.pointer);
+                            out.push_if(|to| to.push_str(&pointer), |text| self.json(child, here, index, text));
+                            *self.pointer = pointer;
+                        }
+                        self.pointer.truncate(before);
+                    }
+                }
+                start = end;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a value of which nothing was read as compact JSON, less what is dropped, and says whether anything was left
+    /// to write. In an object, nulls and what is empty are left out; in a list they hold the place of the others.
+    fn json(&mut self, slot: &Slot, place: Place<'_, 'w>, top: u32, out: &mut String) -> bool {
+        let doc = self.doc;
+        let before = out.len();
+        let children = match slot.kind.is_container() {
+            true => &doc.slots[slot.at as usize..][..slot.len as usize],
+            false => {
+                let fate = self.fate(Kind::Array, slot, place, false, place.name);
+                self.watch.leaf(place.index, fate.map_or_else(|fate| fate, |_| Fate::Kept(top)));
+                return match fate {
+                    Ok(treatment) => self.keeping.write_scalar(doc, slot, place.name, treatment, out),
+                    Err(_) => false,
+                };
+            }
+        };
+        let mut way = self.way(slot, place);
+        let mut is_kept = false;
+        out.push(if slot.kind == Kind::Object { '{' } else { '[' });
+        for (nth, child) in children.iter().enumerate() {
+            let index = slot.at + nth as u32;
+            let here = self.step_down(&mut way, child, index, false);
+            let separator = out.len();
+            if separator > before + 1 {
+                out.push(',');
+            }
+            if slot.kind == Kind::Array {
+                match self.json(child, here, top, out) {
+                    true => is_kept = true,
+                    false => out.push_str("null"),
+                }
+                continue;
+            }
+            if let Some(why) = doc.rule(slot.kind, child, here.name, place.name) {
+                self.dropped_at(child, index, why);
+                out.truncate(separator);
+                continue;
+            }
+            write_key(here.name, child.key_in_arena, out);
+            match self.json(child, here, top, out) {
+                true => is_kept = true,
+                false => out.truncate(separator),
+            }
+        }
+        out.push(if slot.kind == Kind::Object { '}' } else { ']' });
+        if !is_kept {
+            out.truncate(before);
+        }
+        is_kept
+    }
+
+    /// The way down from a container.
+    fn way<'b>(&self, parent: &Slot, place: Place<'b, 'w>) -> Way<'b, 'w> {
+        let items = (parent.kind == Kind::Array).then(|| self.documents.item(place.known.here));
+        Way { place, items, guess: 0 }
+    }
+
+    /// To the next child, which is told of if its page does not know it so.
+    #[inline]
+    fn step_down<'b>(&mut self, way: &mut Way<'b, 'w>, child: &Slot, index: u32, is_read: bool) -> Place<'b, 'w>
+    where
+        'a: 'b,
+    {
+        let from = way.place.known;
+        let (name, here) = match way.items {
+            Some(items) => (way.place.name, items),
+            None => {
+                let name = self.doc.key(child);
+                (name, self.documents.key(from.here, child.tag, name, &mut way.guess))
+            }
+        };
+        let says_nothing = child.kind == Kind::Null || child.kind.is_container() && child.len == 0;
+        let known = match here {
+            _ if says_nothing => Known { here, is_said: from.is_said },
+            Here::At(place, class) if !place.types.holds(types(child.kind)) => {
+                self.watch.odd(Oddity::TypeChange, index);
+                Known { here: Here::Open(class.or(Some(PiiClass::Undocumented))), is_said: true }
+            }
+            Here::Undocumented if !is_read => {
+                if !from.is_said {
+                    self.watch.odd(Oddity::NewPath, index);
+                }
+                Known { here, is_said: true }
+            }
+            here => Known { here, is_said: from.is_said },
+        };
+        Place { index, name, known }
+    }
+
+    /// What becomes of a leaf: how it is to be written, or why it is not. `under` is the key that its parent stands under.
+    #[inline]
+    fn fate(
+        &self,
+        parent: Kind,
+        leaf: &Slot,
+        place: Place<'_, '_>,
+        is_read: bool,
+        under: &str,
+    ) -> Result<Treatment, Fate> {
+        if is_read {
+            // What the mapping read goes by its field's class, which is that of its place.
+            let is_private = W::EACH_LEAF && self.keeping.treatment(place.known.here.class()) == Treatment::Drop;
+            return Err(if is_private { Fate::Dropped(Why::Privacy) } else { Fate::Read });
+        }
+        if leaf.kind == Kind::Null {
+            return Err(Fate::Dropped(Why::Structural));
+        }
+        if let Some(why) = self.doc.rule(parent, leaf, place.name, under) {
+            return Err(Fate::Dropped(why));
+        }
+        if leaf.kind.is_text() && self.doc.hides_secret(leaf, place.name) {
+            return Err(Fate::Dropped(Why::Secret));
+        }
+        let is_kept = match self.keeping.extensions {
+            Extensions::Full => true,
+            Extensions::Drift => {
+                place.known.is_said || place.known.here.is_undocumented() || self.doc.is_odd(place.index)
+            }
+            Extensions::Off => false,
+        };
+        if !is_kept {
+            return Err(Fate::Dropped(Why::Configured));
+        }
+        let class = match place.known.here.class() {
+            // A document in a text is no page's.
+            None if leaf.kind.is_text() && looks_like_json(self.doc.text(leaf)) => Some(PiiClass::Undocumented),
+            class => class,
+        };
+        match self.keeping.treatment(class) {
+            Treatment::Drop => Err(Fate::Dropped(Why::Privacy)),
+            Treatment::Hash if !leaf.kind.is_text() => Err(Fate::Dropped(Why::Privacy)),
+            treatment => Ok(treatment),
+        }
+    }
+
+    /// Tells of all that lies below a container that a rule drops.
+    fn dropped(&mut self, slot: &Slot, why: Why) {
+        if !W::EACH_LEAF {
+            return;
+        }
+        for index in slot.at..slot.at + slot.len {
+            self.dropped_at(&self.doc.slots[index as usize], index, why);
+        }
+    }
+
+    fn dropped_at(&mut self, slot: &Slot, index: u32, why: Why) {
+        match slot.kind {
+            _ if !W::EACH_LEAF => {}
+            kind if kind.is_container() => self.dropped(slot, why),
+            _ if self.doc.is_marked(index as usize) => self.watch.leaf(index, Fate::Read),
+            _ => self.watch.leaf(index, Fate::Dropped(why)),
+        }
+    }
+}
+
+/// The way from a container to its children, one after the other.
+struct Way<'b, 'd> {
+    place: Place<'b, 'd>,
+    /// What the elements are, if it is a list.
+    items: Option<Here<'d>>,
+    /// Where the next key probably stands on the page.
+    guess: usize,
+}
+
+impl Keeping<'_> {
+    /// All of a body of which no page says anything.
+    pub const EVERYTHING: Keeping<'static> = Keeping { body: None, extensions: Extensions::Full, privacy: None };
+
+    fn treatment(&self, class: Option<PiiClass>) -> Treatment {
+        match (self.privacy, class) {
+            (Some(privacy), Some(class)) => privacy.of(class),
+            _ => Treatment::Pass,
+        }
+    }
+
+    /// As it stands in the body, a text with its quotes; or its hash. True.
+    fn write_scalar(&self, doc: &Doc<'_>, slot: &Slot, name: &str, treatment: Treatment, out: &mut String) -> bool {
+        match (treatment, self.privacy) {
+            (Treatment::Hash, Some(privacy)) => {
+                let text = doc.text(slot);
+                let is_email = name.to_ascii_lowercase().ends_with("email");
+                let hash = match slot.kind {
+                    Kind::Escaped => privacy.hash(&unescape(text), is_email),
+                    _ => privacy.hash(text, is_email),
+                };
+                out.extend(["\"", &hash, "\""]);
+            }
+            _ => doc.write_scalar(slot, out),
+        }
+        true
+    }
+}
+
+fn types(kind: Kind) -> Types {
+    match kind {
+        Kind::Null => Types::default(),
+        Kind::True | Kind::False => Types::BOOLEAN,
+        Kind::Number => Types::NUMBER,
+        Kind::Plain | Kind::Escaped => Types::TEXT,
+        Kind::Array => Types::LIST,
+        Kind::Object => Types::OBJECT,
+    }
+}
+
+/// A document in quotes begins with an escaped one.
+fn looks_like_json(text: &str) -> bool {
+    matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'\\'))
 }
 
 /// How deep JSON in strings in JSON is followed before it is taken for a hiding place.

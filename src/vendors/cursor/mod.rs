@@ -11,7 +11,8 @@ mod tape;
 mod tests;
 mod tokenize;
 
-pub use node::{Doc, Keys, Node};
+pub use leftovers::{Extensions, Fate, Keeping, Nobody, Oddity, Watch};
+pub use node::{Doc, Keys, Node, Steps};
 pub use place::{text_at, unquoted};
 pub use rules::{Rule, Rules, Why, is_secret_name};
-pub use tape::Tape;
+pub use tape::{Tape, tag};

@@ -9,7 +9,7 @@ use super::tape::{HINTS, Kind, Slot, Tape, room_of, tag};
 use super::tokenize::unescape;
 use crate::canonical::{Date, Decimal, Micros, Text};
 use crate::reject::{Code, Place, Reject};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 
 /// A parsed body: the tape, and the text it points into.
@@ -21,6 +21,7 @@ pub struct Doc<'a> {
     elements: &'a [[u32; 2]],
     marks: &'a [Cell<u64>],
     room: &'a Cell<usize>,
+    pub(super) odd: &'a RefCell<Vec<u32>>,
     hints: &'a [Cell<u16>; HINTS],
     pub(super) rules: &'a Rules,
     /// For times that name no zone, where the configuration names one.
@@ -38,6 +39,9 @@ const NOWHERE: u32 = u32::MAX;
 
 /// How many keys ahead [`Node::echoes`] looks for the one that is repeated.
 const ECHO_WINDOW: usize = 16;
+
+/// How many odd words of one webhook are told of.
+const MOST_ODD: usize = 32;
 
 /// Only the place: a payload's values do not get into messages by way of `{:?}`.
 impl std::fmt::Debug for Node<'_> {
@@ -77,6 +81,7 @@ impl<'a> Doc<'a> {
             elements: &tape.elements,
             marks: &tape.marks,
             room: &tape.room,
+            odd: &tape.odd,
             hints: &tape.hints,
             rules,
             zone,
@@ -92,6 +97,7 @@ impl<'a> Doc<'a> {
     /// list repeats, and a key that stands in the pointer to each of many, make of a small body a huge record.
     pub fn allow(&self, text: &str) {
         self.room.set(room_of(text));
+        self.odd.borrow_mut().clear();
     }
 
     pub fn root(&'a self) -> Node<'a> {
@@ -117,10 +123,10 @@ impl<'a> Doc<'a> {
         match reject.place {
             Place::Whole | Place::Offset(_) => {}
             Place::Node(node) => {
-                self.descend(unit.index, node, &mut pointer);
+                self.descend(unit.index, node, Steps::Public, &mut pointer);
             }
             Place::Absent(parent, key) => {
-                self.descend(unit.index, parent, &mut pointer);
+                self.descend(unit.index, parent, Steps::Public, &mut pointer);
                 pointer.push('/');
                 push_escaped(&mut pointer, key);
             }
@@ -128,8 +134,15 @@ impl<'a> Doc<'a> {
         pointer
     }
 
+    /// The way from `unit` to the node at a place on the tape.
+    pub fn way_to(&self, unit: Node<'_>, node: u32, steps: Steps) -> String {
+        let mut way = String::new();
+        self.descend(unit.index, node, steps, &mut way);
+        way
+    }
+
     /// Searches the whole tree: it is asked once a dead letter, so nodes need not know their parents.
-    fn descend(&self, from: u32, wanted: u32, pointer: &mut String) -> bool {
+    fn descend(&self, from: u32, wanted: u32, steps: Steps, pointer: &mut String) -> bool {
         if from == wanted {
             return true;
         }
@@ -140,11 +153,13 @@ impl<'a> Doc<'a> {
         for (nth, child) in (slot.at..slot.at + slot.len).enumerate() {
             let before = pointer.len();
             pointer.push('/');
-            match slot.kind {
-                Kind::Object => push_public(pointer, self.key(&self.slots[child as usize]), nth),
+            match (slot.kind, steps) {
+                (Kind::Object, Steps::Exact) => push_escaped(pointer, self.key(&self.slots[child as usize])),
+                (Kind::Object, _) => push_public(pointer, self.key(&self.slots[child as usize]), nth),
+                (_, Steps::Pattern) => pointer.push('*'),
                 _ => drop(write!(pointer, "{nth}")),
             }
-            if self.descend(child, wanted, pointer) {
+            if self.descend(child, wanted, steps, pointer) {
                 return true;
             }
             pointer.truncate(before);
@@ -181,6 +196,12 @@ impl<'a> Doc<'a> {
         self.marks[index / 64].get() >> (index % 64) & 1 == 1
     }
 
+    /// Whether it was told of as a word or form that is not known.
+    #[cold]
+    pub(super) fn is_odd(&self, index: u32) -> bool {
+        self.odd.borrow().contains(&index)
+    }
+
     /// Whether anything of a run of the tape was read.
     pub(super) fn is_any_marked(&self, from: usize, to: usize) -> bool {
         let (first, last) = (from / 64, to.saturating_sub(1) / 64);
@@ -196,6 +217,17 @@ impl<'a> Doc<'a> {
             || self.marks[last].get() & tail != 0
             || self.marks[first + 1..last].iter().any(|word| word.get() != 0)
     }
+}
+
+/// How the steps of a way are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steps {
+    /// As an RFC 6901 pointer.
+    Exact,
+    /// As a pointer that may leave the house: no key in it can be anybody's name.
+    Public,
+    /// Like that, and with `*` for the place in a list.
+    Pattern,
 }
 
 /// One step of a pointer that may leave the house: keys can be anything, even somebody's name, so only what looks
@@ -478,8 +510,15 @@ impl<'a> Node<'a> {
         known: impl FnOnce(&str) -> Option<E>,
         unknown: E,
     ) -> Result<(Option<E>, Option<Text<'a>>), Reject> {
-        match self.text(keys)? {
-            Some(word) if !word.is_empty() => Ok((Some(known(&word).unwrap_or(unknown)), Some(word))),
+        let node = self.value(keys)?;
+        match if node.is_nowhere() { None } else { node.read_text()? } {
+            Some(word) if !word.is_empty() => {
+                let meaning = known(&word).unwrap_or_else(|| {
+                    node.tell_odd();
+                    unknown
+                });
+                Ok((Some(meaning), Some(word)))
+            }
             _ => Ok((None, None)),
         }
     }
@@ -499,8 +538,11 @@ impl<'a> Node<'a> {
                 Some(other) => Some(Text::Owned(other.into_owned())),
                 None => None,
             };
-            if converted.is_none() && !text.is_empty() && !was_marked {
-                node.unmark();
+            if converted.is_none() && !text.is_empty() {
+                node.tell_odd();
+                if !was_marked {
+                    node.unmark();
+                }
             }
             Ok(converted)
         })
@@ -724,6 +766,15 @@ impl<'a> Node<'a> {
                 Ok(self.read_boolean()?.map(|value| Text::Borrowed(if value { "true" } else { "false" })))
             }
             _ => self.read_text(),
+        }
+    }
+
+    /// Tells of a word that is not in its list, or a form that cannot be read: it is drift.
+    #[cold]
+    pub fn tell_odd(self) {
+        let mut odd = self.doc.odd.borrow_mut();
+        if odd.len() < MOST_ODD && !odd.contains(&self.index) {
+            odd.push(self.index);
         }
     }
 

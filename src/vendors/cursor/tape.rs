@@ -4,7 +4,7 @@
 
 use super::tokenize;
 use crate::reject::{Code, Reject};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 #[repr(u8)]
@@ -71,6 +71,8 @@ pub struct Tape {
     pub(super) marks: Vec<Cell<u64>>,
     /// How many bytes may still be made of the body: see [`super::Doc::allow`].
     pub(super) room: Cell<usize>,
+    /// What is not in a list of words, or not in a form that can be read.
+    pub(super) odd: RefCell<Vec<u32>>,
     /// Where a key was found last time, by the key and the width of the object. Only a guess: it is always checked.
     pub(super) hints: Box<[Cell<u16>; HINTS]>,
 }
@@ -84,6 +86,7 @@ impl Default for Tape {
             elements: Vec::new(),
             marks: Vec::new(),
             room: Cell::new(0),
+            odd: RefCell::default(),
             hints: Box::new([const { Cell::new(0) }; HINTS]),
         }
     }
@@ -108,6 +111,7 @@ impl Tape {
         self.marks.clear();
         self.marks.resize(self.slots.len().div_ceil(64), Cell::new(0));
         self.room.set(room_of(body));
+        self.odd.get_mut().clear();
         Ok(body)
     }
 

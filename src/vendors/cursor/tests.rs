@@ -22,7 +22,7 @@ fn left_over(body: &str, rules: &Rules, read: impl FnOnce(Node<'_>)) -> Vec<(Str
     let doc = Doc::new(&tape, text, rules, None);
     read(doc.root());
     let mut out = ExtensionsBuffer::default();
-    doc.root().leftovers(&mut String::new(), &mut out).expect("room");
+    doc.root().leftovers(Keeping::EVERYTHING, &mut String::new(), &mut out, &mut Nobody).expect("room");
     out.view().iter().map(|(pointer, json)| (pointer.to_owned(), json.to_owned())).collect()
 }
 
@@ -232,7 +232,7 @@ fn a_time_that_was_cut_is_kept_with_a_zone_and_without() {
         assert_eq!(doc.root().time(key).unwrap().unwrap().to_string(), time, "{key}");
     }
     let mut kept = ExtensionsBuffer::default();
-    doc.root().leftovers(&mut String::new(), &mut kept).expect("room");
+    doc.root().leftovers(Keeping::EVERYTHING, &mut String::new(), &mut kept, &mut Nobody).expect("room");
     let kept: Vec<&str> = kept.view().iter().map(|(pointer, _)| pointer).collect();
     assert_eq!(kept, ["/fine", "/offset", "/leap", "/early"]);
 }

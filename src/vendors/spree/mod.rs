@@ -27,11 +27,16 @@ mod tests;
 mod wishlist;
 
 use super::cursor::{Node, Rule, Why};
+use super::documents::Documents;
 use super::{Envelope, EventType, Ignore, Mapped, Mapping, Route, Unit, Vendor, event_type};
 use crate::canonical::Action;
 use crate::reject::{Code, Reject};
+use std::sync::LazyLock;
 
-pub static SPREE: Vendor = Vendor { name: "spree", recognises, open, events: EVENTS, drops: DROPS };
+pub static SPREE: Vendor =
+    Vendor { name: "spree", recognises, open, events: EVENTS, released: RELEASED, documents: &DOCUMENTS, drops: DROPS };
+
+static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::of(include_str!("documents.txt")));
 
 /// Amounts said again: for people, and times 100 (in yen too, so they are no minor units).
 const DROPS: &[Rule] = &[Rule::new("display_*", Why::Derived), Rule::new("*_in_cents", Why::Derived)];
@@ -71,7 +76,60 @@ const fn ignore(name: &'static str, rule: Ignore) -> EventType {
     EventType { name, route: Route::Ignore(rule) }
 }
 
-/// The 115 documented event types, and those that released Spree publishes beside them. Sorted by name.
+/// What released Spree publishes and no page names: read as its family, and counted as drift.
+#[rustfmt::skip]
+const RELEASED: &[&str] = &[
+    "admin.created",
+    "admin.deleted",
+    "admin.password_reset",
+    "admin.password_reset_requested",
+    "admin.updated",
+    "customer.password_reset",
+    "customer.password_reset_requested",
+    "gift_card.partially_redeemed",
+    "gift_card.redeemed",
+    "import.completed",
+    "import_row.completed",
+    "import_row.failed",
+    "invitation.accepted",
+    "invitation.resent",
+    "media.created",
+    "media.deleted",
+    "media.updated",
+    "newsletter_subscriber.subscribed",
+    "newsletter_subscriber.verified",
+    "order.approved",
+    "order.deleted",
+    "payment.completed",
+    "payment.deleted",
+    "payment.voided",
+    "payment_session.canceled",
+    "payment_session.completed",
+    "payment_session.expired",
+    "payment_session.failed",
+    "payment_session.processing",
+    "payment_setup_session.canceled",
+    "payment_setup_session.completed",
+    "payment_setup_session.expired",
+    "payment_setup_session.failed",
+    "payment_setup_session.processing",
+    "product.activated",
+    "product.archived",
+    "product.drafted",
+    "reimbursement.reimbursed",
+    "return_authorization.canceled",
+    "return_item.canceled",
+    "return_item.given",
+    "return_item.received",
+    "shipment.deleted",
+    "user.created",
+    "user.deleted",
+    "user.password_reset",
+    "user.password_reset_requested",
+    "user.updated",
+];
+
+/// The 115 documented event types, and those of [`RELEASED`]. Sorted by name.
 #[rustfmt::skip]
 const EVENTS: &[EventType] = {
     use Ignore::{BackOffice, Credential, NoCanonicalEntity};

@@ -1,0 +1,406 @@
+//! What a vendor's pages document: every place a body may have, the JSON types of what stands there, and whether that is
+//! personal. Data, one text a vendor (`documents.txt`), read once; what no page documents is drift, and how personal data
+//! in `extensions` is treated goes by it. Knows no vendor, and nothing of what a mapping reads.
+//!
+//! ```text
+//! # a comment
+//! = Address                  a shape begins: an object with these keys
+//! city     string {contact}
+//! tags     [string]          a list
+//! owner    string|Customer   either
+//! anything map               an object with keys of any name, which nobody documents
+//! *        any               keys that are not listed: any JSON
+//! code     string -- why no canonical field takes it
+//! @ order.created item.*     the body of these event types begins; `*` stands for any rest
+//! ```
+//!
+//! Null may stand everywhere. A class holds for all that lies below, unless something there has its own.
+
+use crate::canonical::PiiClass;
+use crate::vendors::cursor::tag;
+use std::collections::HashMap;
+use std::fmt;
+
+/// A set of JSON types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Types(u8);
+
+impl Types {
+    pub const TEXT: Types = Types(1);
+    pub const NUMBER: Types = Types(2);
+    pub const BOOLEAN: Types = Types(4);
+    pub const OBJECT: Types = Types(8);
+    pub const LIST: Types = Types(16);
+    const ANY: Types = Types(31);
+
+    #[inline]
+    pub fn holds(self, other: Types) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    fn and(self, other: Types) -> Types {
+        Types(self.0 | other.0)
+    }
+}
+
+/// A place in a vendor's bodies.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    pub types: Types,
+    /// The shape of the object that may stand here; none where nobody says what is in it.
+    object: Option<usize>,
+    /// What the elements of the list are that may stand here.
+    items: Option<Box<Place>>,
+    pub class: Option<PiiClass>,
+    /// Why no canonical field takes it.
+    pub why: Option<&'static str>,
+}
+
+/// One key of a shape.
+#[derive(Debug, Clone)]
+struct Key {
+    name: &'static str,
+    tag: u32,
+    place: Place,
+}
+
+/// An object.
+#[derive(Debug, Default)]
+struct Shape {
+    /// In the order of the page, which is mostly that of the bodies.
+    keys: Vec<Key>,
+    by_name: HashMap<&'static str, usize>,
+    /// For keys that are not listed.
+    rest: Option<Place>,
+}
+
+/// All that one vendor documents.
+#[derive(Debug, Default)]
+pub struct Documents {
+    shapes: Vec<Shape>,
+    /// Event type, or the beginning of one, and the top of the body.
+    bodies: Vec<(Pattern, Place)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pattern {
+    Is(&'static str),
+    Begins(&'static str),
+}
+
+/// What is wrong with a text, and in which line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    pub line: usize,
+    pub why: String,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.why)
+    }
+}
+
+/// Where one is in the documents while going down a body.
+#[derive(Debug, Clone, Copy)]
+pub enum Here<'d> {
+    /// A documented place, of which this is known.
+    At(&'d Place, Option<PiiClass>),
+    /// Below a place whose content is documented to be anything.
+    Open(Option<PiiClass>),
+    /// No page knows of it, and that has been said of it or of what it lies in.
+    Undocumented,
+}
+
+impl Documents {
+    /// Reads the text. Nothing at all if it is malformed, which the tests of a vendor do not let pass.
+    pub fn of(text: &'static str) -> Documents {
+        Documents::parse(text).unwrap_or_default()
+    }
+
+    pub fn parse(text: &'static str) -> Result<Documents, Malformed> {
+        let mut documents = Documents::default();
+        let names = shape_names(text)?;
+        for (nth, line) in text.lines().enumerate() {
+            let at = |why: String| Malformed { line: nth + 1, why };
+            documents.take(line.trim_end(), &names).map_err(at)?;
+        }
+        Ok(documents)
+    }
+
+    fn take(&mut self, line: &'static str, names: &HashMap<&'static str, usize>) -> Result<(), String> {
+        match line.split_once(' ') {
+            _ if line.is_empty() || line.starts_with('#') => {}
+            Some(("=", _)) => self.shapes.push(Shape::default()),
+            Some(("@", patterns)) => {
+                let top = Place { types: Types::OBJECT, object: Some(self.shapes.len()), ..Place::default() };
+                self.shapes.push(Shape::default());
+                self.bodies.extend(patterns.split_whitespace().map(|pattern| match pattern.strip_suffix('*') {
+                    Some(head) => (Pattern::Begins(head), top.clone()),
+                    None => (Pattern::Is(pattern), top.clone()),
+                }));
+            }
+            Some((key, rest)) => {
+                let shape = self.shapes.last_mut().ok_or("a key before the first shape")?;
+                let (what, why) = match rest.split_once(" -- ") {
+                    Some((what, why)) => (what, Some(why.trim())),
+                    None => (rest, None),
+                };
+                let mut words = what.split_whitespace();
+                let mut place = place(words.next().ok_or("no type")?, names)?;
+                place.why = why;
+                if let Some(word) = words.next() {
+                    let class = word.strip_prefix('{').and_then(|word| word.strip_suffix('}'));
+                    let class = class.ok_or_else(|| format!("{word} is no class in braces"))?;
+                    place.class = Some(PiiClass::named(class).ok_or_else(|| format!("{class} is no class"))?);
+                }
+                if let Some(word) = words.next() {
+                    return Err(format!("{word} is one word too many"));
+                }
+                shape.add(key, place)?;
+            }
+            None => return Err(format!("{line} has no type")),
+        }
+        Ok(())
+    }
+
+    /// The body of webhooks of that event type; exact names go before families.
+    pub fn body(&self, event_type: &str) -> Option<Body<'_>> {
+        let is = |pattern: &Pattern| match *pattern {
+            Pattern::Is(name) => name == event_type,
+            Pattern::Begins(_) => false,
+        };
+        let begins = |pattern: &Pattern| matches!(*pattern, Pattern::Begins(head) if event_type.starts_with(head));
+        let exact = self.bodies.iter().find(|(pattern, _)| is(pattern));
+        let found = exact.or_else(|| self.bodies.iter().find(|(pattern, _)| begins(pattern)))?;
+        Some(Body { documents: self, top: &found.1 })
+    }
+
+    /// Goes down to a key.
+    ///
+    /// `guess` is where in the shape the key is looked for first: senders write keys in the order of their page, so it is
+    /// nearly always right. It is checked, and set to the place after the one that was found.
+    #[inline]
+    pub fn key<'d>(&'d self, here: Here<'d>, key_tag: u32, key: &str, guess: &mut usize) -> Here<'d> {
+        match here {
+            Here::At(Place { object: Some(shape), .. }, class) => {
+                let Some(shape) = self.shapes.get(*shape) else { return Here::Undocumented };
+                let is_it = |known: &&Key| known.tag == key_tag && known.name == key;
+                let found = shape.keys.get(*guess).filter(is_it).or_else(|| {
+                    *guess = *shape.by_name.get(key)?;
+                    shape.keys.get(*guess)
+                });
+                *guess += usize::from(found.is_some());
+                match found.map(|known| &known.place).or(shape.rest.as_ref()) {
+                    Some(place) => Here::At(place, place.class.or(class)),
+                    None => Here::Undocumented,
+                }
+            }
+            Here::At(place, class) if place.types.holds(Types::OBJECT) => Here::Open(class),
+            // An object where no page has one: that was said of the object itself.
+            Here::At(..) | Here::Undocumented => Here::Undocumented,
+            Here::Open(class) => Here::Open(class),
+        }
+    }
+
+    /// Goes down to an element.
+    #[inline]
+    pub fn item<'d>(&'d self, here: Here<'d>) -> Here<'d> {
+        match here {
+            Here::At(Place { items: Some(items), .. }, class) => Here::At(items, items.class.or(class)),
+            Here::At(place, class) if place.types.holds(Types::LIST) => Here::Open(class),
+            Here::At(..) | Here::Undocumented => Here::Undocumented,
+            Here::Open(class) => Here::Open(class),
+        }
+    }
+
+    /// What is known of the place to which a pointer's steps lead in a body.
+    pub fn find<'d, 's>(&'d self, body: Body<'d>, steps: impl IntoIterator<Item = &'s str>) -> Here<'d> {
+        steps.into_iter().fold(body.here(), |here, step| {
+            let is_item =
+                matches!(here, Here::At(place, _) if place.items.is_some() && !place.types.holds(Types::OBJECT));
+            if is_item { self.item(here) } else { self.key(here, tag(step.as_bytes()), step, &mut 0) }
+        })
+    }
+}
+
+/// The body of an event type.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<'d> {
+    pub documents: &'d Documents,
+    top: &'d Place,
+}
+
+impl<'d> Body<'d> {
+    /// The top of the body.
+    pub fn here(self) -> Here<'d> {
+        Here::At(self.top, None)
+    }
+}
+
+impl Here<'_> {
+    /// The class of what stands here. What no page documents has a class of its own.
+    #[inline]
+    pub fn class(self) -> Option<PiiClass> {
+        match self {
+            Here::At(_, class) | Here::Open(class) => class,
+            Here::Undocumented => Some(PiiClass::Undocumented),
+        }
+    }
+
+    #[inline]
+    pub fn is_undocumented(self) -> bool {
+        matches!(self, Here::Undocumented)
+    }
+}
+
+/// The places of all shapes in the list that parsing makes.
+fn shape_names(text: &'static str) -> Result<HashMap<&'static str, usize>, Malformed> {
+    let mut names = HashMap::new();
+    let sections = text.lines().enumerate().filter(|(_, line)| line.starts_with("= ") || line.starts_with("@ "));
+    for (place, (nth, line)) in sections.enumerate() {
+        let Some(name) = line.strip_prefix("= ").map(str::trim) else { continue };
+        if names.insert(name, place).is_some() || word_type(name).is_some() {
+            return Err(Malformed { line: nth + 1, why: format!("{name} is there already") });
+        }
+    }
+    Ok(names)
+}
+
+fn word_type(word: &str) -> Option<Types> {
+    Some(match word {
+        "string" => Types::TEXT,
+        "number" => Types::NUMBER,
+        "boolean" => Types::BOOLEAN,
+        "map" => Types::OBJECT,
+        "any" => Types::ANY,
+        _ => return None,
+    })
+}
+
+/// `string|number`, `Address`, `[string|Tag]`.
+fn place(types: &'static str, names: &HashMap<&'static str, usize>) -> Result<Place, String> {
+    let mut place = Place::default();
+    for one in alternatives(types) {
+        if let Some(types) = word_type(one) {
+            place.types = place.types.and(types);
+        } else if let Some(items) = one.strip_prefix('[').and_then(|one| one.strip_suffix(']')) {
+            place.types = place.types.and(Types::LIST);
+            place.items = Some(Box::new(self::place(items, names)?));
+        } else {
+            place.types = place.types.and(Types::OBJECT);
+            place.object = Some(*names.get(one).ok_or_else(|| format!("{one} is no type and no shape"))?);
+        }
+    }
+    Ok(place)
+}
+
+/// Splits at the bars that are not in brackets.
+fn alternatives(types: &'static str) -> impl Iterator<Item = &'static str> {
+    let mut open = 0_u32;
+    types.split(move |char| {
+        match char {
+            '[' => open += 1,
+            ']' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        char == '|' && open == 0
+    })
+}
+
+impl Shape {
+    fn add(&mut self, name: &'static str, place: Place) -> Result<(), String> {
+        if name == "*" {
+            return match self.rest.replace(place) {
+                None => Ok(()),
+                Some(_) => Err("* is there already".to_owned()),
+            };
+        }
+        match self.by_name.insert(name, self.keys.len()) {
+            None => {
+                self.keys.push(Key { name, tag: tag(name.as_bytes()), place });
+                Ok(())
+            }
+            Some(_) => Err(format!("{name} is there already")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "\
+# Two shapes and a body.
+= Address
+city     string {contact}
+lines    [string|number] -- nobody asks for them
+
+= Anything
+*        number|[Address]
+known    Address|boolean {payment}
+@ a.created b.*
+data     Anything
+free     map {undocumented}
+any      any
+";
+
+    fn steps(pointer: &str) -> impl Iterator<Item = &str> {
+        pointer.split('/').skip(1)
+    }
+
+    fn types(documents: &Documents, pointer: &str) -> Option<(Types, Option<&'static str>)> {
+        let body = documents.body("b.any").expect("a body");
+        match documents.find(body, steps(pointer)) {
+            Here::At(place, class) => Some((place.types, class.map(PiiClass::as_str))),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_place_is_found_by_its_way() {
+        let page = Documents::parse(PAGE).expect("well formed");
+        assert!(page.body("a.created").is_some() && page.body("a.updated").is_none());
+        assert_eq!(types(&page, "/data"), Some((Types::OBJECT, None)));
+        assert_eq!(types(&page, "/data/known"), Some((Types::OBJECT.and(Types::BOOLEAN), Some("payment"))));
+        assert_eq!(types(&page, "/data/known/city"), Some((Types::TEXT, Some("contact"))));
+        assert_eq!(types(&page, "/data/known/lines/3"), Some((Types::TEXT.and(Types::NUMBER), Some("payment"))));
+        assert_eq!(types(&page, "/data/other"), Some((Types::NUMBER.and(Types::LIST), None)));
+        assert_eq!(types(&page, "/data/other/0/city"), Some((Types::TEXT, Some("contact"))));
+        let body = page.body("a.created").expect("a body");
+        let here = |pointer: &str| page.find(body, steps(pointer));
+        assert!(matches!(here("/free/x/y"), Here::Open(Some(PiiClass::Undocumented))));
+        assert!(matches!(here("/any/0/y"), Here::Open(None)));
+        for undocumented in ["/new", "/data/known/new", "/data/known/city/new", "/new/below"] {
+            assert!(here(undocumented).is_undocumented(), "{undocumented}");
+        }
+        assert!(matches!(here("/data/known/lines"), Here::At(Place { why: Some("nobody asks for them"), .. }, _)));
+    }
+
+    #[test]
+    fn another_order_of_keys_finds_the_same() {
+        let page = Documents::parse(PAGE).expect("well formed");
+        let here = page.body("a.created").expect("a body").here();
+        let mut guess = 0;
+        for key in ["any", "data", "new", "free", "any", "data"] {
+            let found = page.key(here, tag(key.as_bytes()), key, &mut guess);
+            assert_eq!(found.is_undocumented(), key == "new", "{key}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        for (text, line) in [
+            ("= A\nkey\n", 2),
+            ("key string\n", 1),
+            ("= A\nkey Nobody\n", 2),
+            ("= A\nkey string {none}\n", 2),
+            ("= A\nkey string {contact} more\n", 2),
+            ("= A\nkey string\nkey string\n", 3),
+            ("= A\n= A\n", 2),
+            ("= string\n", 1),
+        ] {
+            assert_eq!(Documents::parse(text).expect_err(text).line, line, "{text}");
+        }
+    }
+}

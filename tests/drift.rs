@@ -1,0 +1,162 @@
+//! Drift: what no vendor's page documents is told of, by its place, and nothing that a page documents is.
+
+use koine::canonical::{PiiClass, Privacy, Treatment};
+use koine::translate::{DriftKind, Extensions, Outcome, RawRecord, SourceSettings, Translator};
+use koine::vendors::{VENDORS, Vendor};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+fn of(vendor: &'static Vendor) -> SourceSettings {
+    SourceSettings { vendor: Some(vendor), ..SourceSettings::default() }
+}
+
+/// What one body becomes: its extensions, and its drift.
+fn told(body: &[u8], settings: &SourceSettings) -> Option<(Value, Vec<(DriftKind, String)>)> {
+    let raw = RawRecord {
+        topic: "raw",
+        partition: 0,
+        offset: 0,
+        timestamp_ms: Some(0),
+        key: None,
+        value: Some(body),
+        headers: &[],
+    };
+    let mut told = None;
+    Translator::new().translate(&raw, settings, &mut |_, outcome| {
+        if let Outcome::Event(translated) = outcome {
+            let extensions = serde_json::to_value(translated.event.extensions).expect("JSON");
+            let drift = translated.drift.iter().map(|drift| (drift.kind, drift.path.clone())).collect();
+            told = Some((extensions, drift));
+        }
+    });
+    told
+}
+
+fn bodies(vendor: &Vendor) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bodies").join(vendor.name);
+    let mut paths: Vec<_> = fs::read_dir(folder).expect("bodies").map(|entry| entry.expect("entry").path()).collect();
+    paths.sort();
+    let name = |path: &Path| path.file_stem().expect("name").to_string_lossy().into_owned();
+    paths.iter().map(|path| (name(path), fs::read(path).expect("body"))).collect()
+}
+
+fn body(vendor: &str, name: &str) -> Value {
+    let path = format!("{}/tests/fixtures/bodies/{vendor}/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&fs::read(path).expect("body")).expect("JSON")
+}
+
+fn with(body: &Value, pointer: &str, value: Value) -> Vec<u8> {
+    let mut body = body.clone();
+    let (parent, key) = pointer.rsplit_once('/').expect("a place");
+    match body.pointer_mut(parent).expect("a parent") {
+        Value::Object(map) => drop(map.insert(key.to_owned(), value)),
+        Value::Array(items) => items[key.parse::<usize>().expect("an index")] = value,
+        _ => panic!("no container"),
+    }
+    body.to_string().into_bytes()
+}
+
+/// Bodies that were made to hold something new, and what.
+const NEW: &[(&str, &[(DriftKind, &str)])] = &[
+    ("bspk/cart.created.unknown_type", &[(DriftKind::NewValue, "/object/cart_type")]),
+    (
+        "bspk/shopper.updated.opt_out",
+        &[
+            (DriftKind::NewPath, "/object/zodiac_sign"),
+            (DriftKind::NewPath, "/object/loyalty_token"),
+            (DriftKind::NewValue, "/object/gender"),
+        ],
+    ),
+    ("composer/CUSTOMER_UPDATED.attributes", &[(DriftKind::NewValue, "/contextObject/customer/status")]),
+    ("composer/ORDER_RELEASED.physical", &[(DriftKind::NewValue, "/contextObject/order/shipments/*/status")]),
+    ("bold/order.saved.magento", &[(DriftKind::NewValue, "/data/order/payments/*/status")]),
+];
+
+/// The bodies are the pages' own samples, or made after their tables.
+#[test]
+fn no_page_drifts_from_itself() {
+    let (mut wrong, mut bodies_seen) = (Vec::new(), 0);
+    for vendor in VENDORS {
+        for (name, body) in bodies(vendor) {
+            let Some((_, drift)) = told(&body, &of(vendor)) else { continue };
+            bodies_seen += 1;
+            let name = format!("{}/{name}", vendor.name);
+            let event_type = name.split(['/', '.']).skip(1).take(2).collect::<Vec<_>>().join(".");
+            let mut due: Vec<_> = match vendor.released.contains(&&*event_type) {
+                true => vec![(DriftKind::NewEventType, String::new())],
+                false => Vec::new(),
+            };
+            let new = NEW.iter().filter(|(made, _)| *made == name).flat_map(|(_, new)| *new);
+            due.extend(new.map(|(kind, path)| (*kind, (*path).to_owned())));
+            if drift != due {
+                wrong.push(format!("{name}: {drift:?}"));
+            }
+        }
+    }
+    assert!(bodies_seen > 100, "{bodies_seen} bodies are too few");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_new_is_told_by_its_place() {
+    let spree = &koine::vendors::spree::SPREE;
+    let order = body("spree", "order.completed");
+    let drift = |pointer: &str, value: Value| told(&with(&order, pointer, value), &of(spree)).expect("an event").1;
+    let one = |kind, path: &str| vec![(kind, path.to_owned())];
+    assert_eq!(drift("/data/gift_wrap", json!(true)), one(DriftKind::NewPath, "/data/gift_wrap"));
+    // By its topmost place, once for all elements of a list.
+    assert_eq!(drift("/data/gift", json!({"wrap": {"colour": 1}, "card": []})), one(DriftKind::NewPath, "/data/gift"));
+    let items = json!([{"id": "li_1", "wrap": 1}, {"id": "li_2", "wrap": 2}]);
+    assert_eq!(drift("/data/items", items), one(DriftKind::NewPath, "/data/items/*/wrap"));
+    // What may be somebody's name is its place.
+    let count = order["data"].as_object().expect("an object").len();
+    assert_eq!(drift("/data/ada@example.com", json!(1)), one(DriftKind::NewPath, &format!("/data/~#{count}")));
+    // A secret's name is news too, and its value is nowhere.
+    assert_eq!(drift("/data/new_token", json!("x")), one(DriftKind::NewPath, "/data/new_token"));
+    // What says nothing is no news.
+    assert_eq!(drift("/data/gift_wrap", json!(null)), []);
+    assert_eq!(drift("/data/gift_wrap", json!({})), []);
+    // Another type, read by the mapping or not.
+    assert_eq!(drift("/data/number", json!(7)), one(DriftKind::TypeChange, "/data/number"));
+    assert_eq!(drift("/data/display_total", json!({"x": 1})), one(DriftKind::TypeChange, "/data/display_total"));
+    // A word that is not in the list, and a form that cannot be read.
+    assert_eq!(drift("/data/state", json!("teleported")), one(DriftKind::NewValue, "/data/state"));
+    assert_eq!(drift("/data/currency", json!("Talers")), one(DriftKind::NewValue, "/data/currency"));
+    // A name beside the documented ones.
+    assert_eq!(drift("/name", json!("order.approved")), one(DriftKind::NewEventType, ""));
+}
+
+#[test]
+fn drift_is_told_of_whatever_is_kept() {
+    let spree = &koine::vendors::spree::SPREE;
+    let changed = with(&body("spree", "order.completed"), "/data/gift_wrap", json!({"colour": "red"}));
+    let new = [(DriftKind::NewPath, "/data/gift_wrap".to_owned())];
+    let kept = |extensions| told(&changed, &SourceSettings { extensions, ..of(spree) }).expect("an event");
+    let (full, drift) = kept(Extensions::Full);
+    assert_eq!(drift, new);
+    assert_eq!(full["/data/gift_wrap"], "{\"colour\":\"red\"}");
+    assert!(
+        full.as_object().expect("a map").len() > 1,
+        "an order with nothing documented left over tells nothing here"
+    );
+    let (only_drift, drift) = kept(Extensions::Drift);
+    assert_eq!(drift, new);
+    assert_eq!(only_drift, json!({"/data/gift_wrap": "{\"colour\":\"red\"}"}));
+    let (off, drift) = kept(Extensions::Off);
+    assert_eq!((off, &*drift), (json!({}), &new[..]));
+}
+
+/// Where nothing undocumented may be published, neither may its name: it can be anybody's.
+#[test]
+fn a_name_that_may_not_be_published_is_not_told() {
+    let spree = &koine::vendors::spree::SPREE;
+    let changed = with(&body("spree", "order.completed"), "/data/Ada", json!(1));
+    for treatment in [Treatment::Hash, Treatment::Drop] {
+        let privacy = Arc::new(Privacy::default().with(PiiClass::Undocumented, treatment));
+        let (extensions, drift) = told(&changed, &SourceSettings { privacy, ..of(spree) }).expect("an event");
+        assert_eq!(drift, [(DriftKind::NewPath, "/data/~".to_owned())]);
+        assert_eq!(extensions.get("/data/Ada"), None);
+    }
+}
