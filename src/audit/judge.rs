@@ -350,6 +350,9 @@ mod tests {
 
     const ANOTHER: u16 = 1;
 
+    /// The finding, the webhook's raw offset, and where the records are.
+    type Told = (&'static str, i64, Vec<i64>);
+
     /// Three orders, an ignored webhook, a dead letter: at raw offsets 0 to 4.
     fn units() -> Vec<Unit> {
         vec![unit(event(0, 0, 0)), unit(event(0, 1, 0)), unit(event(0, 2, 0)), ignored(3), unit(letter(0, 4, 0))]
@@ -366,7 +369,7 @@ mod tests {
         ]
     }
 
-    fn judged_by(is_at_least_once: bool, low: i64, all: &[Seen]) -> (Tally, Vec<(&'static str, i64, Vec<i64>)>) {
+    fn judged_by(is_at_least_once: bool, low: i64, all: &[Seen]) -> (Tally, Vec<Told>) {
         let world = world(&[(0, 5)], &[(low, 100)]);
         let mut ledger = Ledger::new(&world);
         let mut stretch = Stretch::new(0, 0, 5, units());
@@ -386,7 +389,7 @@ mod tests {
         (tally, told)
     }
 
-    fn judged(all: &[Seen]) -> (Tally, Vec<(&'static str, i64, Vec<i64>)>) {
+    fn judged(all: &[Seen]) -> (Tally, Vec<Told>) {
         judged_by(false, 0, all)
     }
 
