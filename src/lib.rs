@@ -3,10 +3,12 @@
 // All that is unsafe stands in one file, each piece with its proof; see there why it cannot be done without.
 #![deny(unsafe_code)]
 
+pub mod audit;
 pub mod canonical;
 pub mod cli;
 pub mod codec;
 pub mod config;
+pub mod doctor;
 pub mod http;
 pub mod https;
 pub mod kafka;

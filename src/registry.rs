@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use std::error::Error;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A registry to talk to.
@@ -35,6 +35,8 @@ pub struct Registry {
     longest_pause: Duration,
     /// Told how each request ended: a status, `timeout` or `unreachable`.
     heard: Arc<dyn Fn(&str) + Send + Sync>,
+    /// The `Date` of its last answer.
+    date: Arc<Mutex<Option<String>>>,
 }
 
 /// What went wrong.
@@ -223,6 +225,7 @@ impl Registry {
             first_pause: Duration::from_millis(500),
             longest_pause: settings.longest_pause,
             heard: Arc::new(|_| ()),
+            date: Arc::default(),
         })
     }
 
@@ -253,6 +256,16 @@ impl Registry {
                     ..error
                 })
             }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it finds a schema that it has by the schema's text alone.
+    pub async fn finds_by_content(&self, wanted: Wanted<'_>) -> Result<bool, RegistryError> {
+        let doing = format!("look up {}", wanted.subject);
+        match self.call(&doing, Method::POST, &["subjects", wanted.subject], &[], Some(body(wanted.schema))).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -438,6 +451,11 @@ impl Registry {
         Ok(versions)
     }
 
+    /// What its clock said when it last answered, as HTTP has it.
+    pub fn date(&self) -> Option<String> {
+        self.date.lock().ok()?.clone()
+    }
+
     /// One request, and what its answer means. A token that is refused is replaced and the request made once more:
     /// issuers end tokens before their time.
     async fn call(
@@ -504,6 +522,10 @@ impl Registry {
         };
         let response = request.send().await.map_err(transport)?;
         let status = response.status();
+        let date = response.headers().get("date").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        if let Ok(mut last) = self.date.lock() {
+            *last = date;
+        }
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
         let text = response.text().await.map_err(transport)?;

@@ -1,10 +1,12 @@
 //! The command line: one file a command. Messages for people go to standard error, data to standard output.
 
+mod audit;
 mod breaker;
 mod capsule;
 mod credentials;
 mod demo;
 mod dlq;
+mod doctor;
 mod mapping;
 mod only;
 mod run;
@@ -73,6 +75,17 @@ enum Command {
     Dlq(dlq::Arguments),
     /// The canonical schemas: list, export, check, register
     Schemas(schemas::Arguments),
+    /// Whether the topics add up: what is missing, doubled or wrong
+    Audit(audit::Arguments),
+    /// What is wrong with brokers, topics, rights, registry and clock, and its cure
+    Doctor(doctor::Arguments),
+}
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
 }
 
 /// Reads the configuration: the file, if one is given, and the environment's `KOINE__…`. `required` are the settings
@@ -109,6 +122,8 @@ pub fn main() -> ExitCode {
         Command::Mapping(arguments) => mapping::run(arguments),
         Command::Dlq(arguments) => dlq::run(arguments),
         Command::Schemas(arguments) => schemas::run(arguments),
+        Command::Audit(arguments) => audit::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@ use super::Failure;
 use super::run::{self, Request};
 use crate::canonical::Micros;
 use crate::config::Config;
-use crate::kafka::{At, Connection, Places, Positions, Read, Reader, TopicPartition, Trouble};
+use crate::kafka::{self, At, Connection, Places, Positions, Read, Reader, TopicPartition, Trouble};
 use crate::pipeline::{Only, Selection, only, with_raw};
 use crate::translate::{Outcome, Translator};
 use std::collections::{BTreeMap, HashMap};
@@ -289,8 +289,14 @@ impl Job<'_> {
     /// Prints what there is to bring in, one JSON line for each event type and outcome.
     fn count(&self, stretch: &Stretch, selection: &Selection, stopped: &watch::Receiver<bool>) -> Result<(), Failure> {
         let internal = |trouble: Trouble| Failure::Internal(trouble.to_string());
-        let spans = stretch.spans().map(|(partition, next, until)| (partition.clone(), next, until));
-        let mut reader = Reader::between(&self.connection, spans).map_err(internal)?;
+        let spans = stretch.spans().map(|(TopicPartition { topic, partition }, from, to)| kafka::Stretch {
+            topic: topic.to_string(),
+            partition: *partition,
+            from,
+            to,
+        });
+        let mut reader = Reader::idle(&self.connection).map_err(internal)?;
+        reader.turn_to(spans).map_err(internal)?;
         let until: HashMap<&TopicPartition, i64> = stretch.spans().map(|(one, _, until)| (one, until)).collect();
         let (sources, any_source) = run::sources(self.config);
         let mut translator = Translator::new();

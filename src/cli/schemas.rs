@@ -13,7 +13,7 @@ use crate::translate::BUILD;
 use std::path::{Path, PathBuf};
 
 /// Every subject's rule: any version can read any other.
-const LEVEL: &str = "FULL_TRANSITIVE";
+pub(super) const LEVEL: &str = "FULL_TRANSITIVE";
 
 /// What a deployment has to say, said as in the documents.
 const DEFAULTS: &str = "kafka: {bootstrap_servers: 'kafka:9092'}\nregistry: {url: 'http://registry:8081'}\n";
@@ -87,7 +87,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::Internal(error.to_string()))
 }

@@ -107,6 +107,11 @@ impl Producer {
         self.base.init_transactions(timeout).map_err(|error| trouble::of_transaction(&error))
     }
 
+    /// The same for whoever wants to know why it cannot be.
+    pub(super) fn try_transactions(&self, timeout: Duration) -> Result<(), KafkaError> {
+        self.base.init_transactions(timeout)
+    }
+
     pub fn begin(&self) -> Result<(), Trouble> {
         self.base.begin_transaction().map_err(|error| trouble::of_transaction(&error))
     }

@@ -24,7 +24,7 @@ const EVENTS: u32 = 100;
 
 /// Asks about topics. Not for the path of a record.
 pub struct Topics {
-    admin: AdminClient<Quiet>,
+    pub(super) admin: AdminClient<Quiet>,
     connection: Connection,
 }
 
@@ -51,7 +51,7 @@ impl Topics {
         Ok(there.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32)).collect())
     }
 
-    fn metadata(&self) -> Result<rdkafka::metadata::Metadata, Trouble> {
+    pub(super) fn metadata(&self) -> Result<rdkafka::metadata::Metadata, Trouble> {
         self.admin.inner().fetch_metadata(None, ANSWER).map_err(|error| match self.refusal() {
             Some(why) => Trouble::Denied(why),
             None => Trouble::Retriable(error.to_string()),
@@ -138,7 +138,7 @@ impl Topics {
 }
 
 /// Waits for an answer on this thread. The admin client has a thread of its own that wakes us.
-fn wait<F: Future>(future: F) -> F::Output {
+pub(super) fn wait<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

@@ -362,7 +362,7 @@ impl UnitKind {
     }
 }
 
-/// A record as the translator reads it.
+/// A raw record as the translator reads it.
 pub fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
     let mut headers = Vec::new();
     record.each_header(|name, value| headers.push(Header { name, value }));

@@ -317,6 +317,11 @@ fn added_within<'a>(
     out
 }
 
+/// The pointer as it stands in the header of a dead letter.
+pub fn pointer(letter: &DeadLetter) -> &str {
+    cut(&letter.pointer, POINTER)
+}
+
 /// Which partition a dead letter goes to: its source's, as Kafka's own dead letters do (KIP-1191).
 pub fn partition(source: i32, partitions: i32) -> i32 {
     source.rem_euclid(partitions.max(1))

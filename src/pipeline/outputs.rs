@@ -53,7 +53,11 @@ impl Outputs {
     /// Whether koine writes this topic. What it writes it must never read.
     pub fn is_ours(&self, topic: &str) -> bool {
         let is_dead_letter = !self.dead_letter_prefix.is_empty() && topic.starts_with(&self.dead_letter_prefix);
-        is_dead_letter || EntityKind::ALL.iter().any(|&kind| self.canonical(kind) == topic)
+        is_dead_letter || self.is_canonical(topic)
+    }
+
+    pub fn is_canonical(&self, topic: &str) -> bool {
+        EntityKind::ALL.iter().any(|&kind| self.canonical(kind) == topic)
     }
 
     /// How many partitions the dead-letter topic of a raw topic has, if that has been asked.
