@@ -53,6 +53,8 @@ pub struct Kafka {
     /// A name that no other process of the group has while this one lives.
     pub instance: Option<String>,
     pub group_protocol: GroupProtocol,
+    /// How long a partition with records to come may stand still before it is looked into.
+    pub stuck_after: Duration,
     /// librdkafka's properties in the order they were given; none that koine owns. Values may be secrets.
     pub properties: Vec<(String, Secret)>,
 }
@@ -459,7 +461,8 @@ fn kafka(read: &mut Reader<'_>, context: &Context<'_>) -> Kafka {
         let reason = "`consumer` needs librdkafka 2.15.0 or newer: before, a member over max.poll.interval.ms is expelled for good (librdkafka 5541)";
         read.wrong("kafka.group_protocol", format!("{reason}; this is {}", context.librdkafka));
     }
-    Kafka { bootstrap_servers, group, instance, group_protocol, properties: properties(read) }
+    let stuck_after = Duration::from_millis(read.number("kafka.stuck_after").unwrap_or_default());
+    Kafka { bootstrap_servers, group, instance, group_protocol, stuck_after, properties: properties(read) }
 }
 
 fn dead_letters(read: &mut Reader<'_>) -> DeadLetters {

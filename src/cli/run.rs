@@ -230,6 +230,7 @@ fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Met
             sets: HeaderSets { connect: config.dlq.connect, streams: config.dlq.streams, spring: config.dlq.spring },
         },
         accept_loss,
+        stuck_after: config.kafka.stuck_after,
         instance: config.kafka.instance.clone(),
         metrics,
         health,

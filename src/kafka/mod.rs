@@ -7,6 +7,7 @@ mod assignment;
 mod consumer;
 mod embedded;
 mod native;
+mod probe;
 mod producer;
 mod reader;
 mod record;
@@ -15,8 +16,9 @@ mod topics;
 mod trouble;
 
 pub use assignment::{Gone, Side};
-pub use consumer::{Consumer, Membership, Polled};
+pub use consumer::{Consumer, Lag, Membership, Polled};
 pub use embedded::{EmbeddedBroker, Writer};
+pub use probe::{Probed, probe};
 pub use producer::{Failure, Outgoing, Producer, SendError};
 pub use reader::{Read, Reader};
 pub use record::Record;

@@ -18,6 +18,7 @@ mod counts;
 mod courier;
 pub mod dead_letter;
 mod outputs;
+mod progress;
 mod service;
 mod worker;
 
