@@ -55,6 +55,8 @@ pub struct Kafka {
     /// A name that no other process of the group has while this one lives.
     pub instance: Option<String>,
     pub group_protocol: GroupProtocol,
+    /// How long a partition with records to come may stand still before it is looked into.
+    pub stuck_after: Duration,
     /// Tokens for SASL/OAUTHBEARER.
     pub oauth: Option<OauthSettings>,
     /// librdkafka's properties in the order they were given; none that koine owns. Values may be secrets.
@@ -511,7 +513,8 @@ fn kafka(read: &mut Reader<'_>, context: &Context<'_>) -> Kafka {
     if oauth.is_some() {
         check_oauth_properties(read, &properties);
     }
-    Kafka { bootstrap_servers, group, instance, group_protocol, oauth, properties }
+    let stuck_after = Duration::from_millis(read.number("kafka.stuck_after").unwrap_or_default());
+    Kafka { bootstrap_servers, group, instance, group_protocol, stuck_after, oauth, properties }
 }
 
 /// Tokens are for OAUTHBEARER and nothing else.

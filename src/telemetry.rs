@@ -70,6 +70,8 @@ pub enum Rebuild {
     ConsumerFatal,
     /// A secret or a certificate has changed.
     Credentials,
+    /// The consumer gave nothing although there was something.
+    ConsumerStuck,
     /// Anything else, such as a client that could not be made.
     Other,
 }
@@ -143,7 +145,7 @@ macro_rules! words {
 words! {
     TransactionEnd: Committed = "committed", Aborted = "aborted", Fenced = "fenced", Fatal = "fatal";
     Rebuild: ProducerFatal = "producer_fatal", ProducerFenced = "producer_fenced", TransactionStuck = "transaction_stuck",
-        ConsumerFatal = "consumer_fatal", Credentials = "credentials", Other = "other";
+        ConsumerFatal = "consumer_fatal", ConsumerStuck = "consumer_stuck", Credentials = "credentials", Other = "other";
     Rebalance: Assign = "assign", Revoke = "revoke", Lost = "lost";
     RegistryState: Waiting = "waiting", Pinned = "pinned", Bundle = "bundle", Away = "away", Missing = "missing",
         Refused = "refused";
@@ -198,6 +200,7 @@ pub struct Metrics {
     commits: IntCounterVec,
     producer_fatal: IntCounter,
     offset_regressions: IntCounter,
+    consumer_stuck: IntCounter,
     rebuilds: PerWord<Rebuild, IntCounter>,
     rebalances: PerWord<Rebalance, IntCounter>,
     registry_state: PerWord<RegistryState, IntGauge>,
@@ -318,6 +321,10 @@ impl Metrics {
             offset_regressions: make.counter(
                 "koine_offset_regressions_total",
                 "Times a partition was handed out at an offset before what this process had committed.",
+            )?,
+            consumer_stuck: make.counter(
+                "koine_consumer_stuck_total",
+                "Times a consumer gave nothing of a partition in which another reader found a record, and was made anew.",
             )?,
             rebuilds: PerWord::new(|word| rebuilds.with_label_values(&[word])),
             rebalances: PerWord::new(|word| rebalances.with_label_values(&[word])),
@@ -440,6 +447,10 @@ impl Metrics {
 
     pub fn offset_regression(&self) {
         self.offset_regressions.inc();
+    }
+
+    pub fn consumer_stuck(&self) {
+        self.consumer_stuck.inc();
     }
 
     pub fn rebuild(&self, reason: Rebuild) {
@@ -829,6 +840,8 @@ mod tests {
             r#"koine_registry_retries_total{reason="throttled"} 0"#,
             "koine_producer_fatal_errors_total 0",
             "koine_offset_regressions_total 0",
+            "koine_consumer_stuck_total 0",
+            r#"koine_rebuilds_total{reason="consumer_stuck"} 0"#,
             r#"koine_build_info{build="0.1.0+abc",librdkafka="2.12.1",version="0.1.0"} 1"#,
         ] {
             has(&page, line);

@@ -115,6 +115,7 @@ impl Stage {
             accept_loss: false,
             breaker: BREAKER,
             only: None,
+            stuck_after: Duration::from_secs(120),
             instance: None,
             metrics: Arc::clone(&self.metrics),
             health: Arc::clone(&self.health),
@@ -605,6 +606,19 @@ fn brokers_that_go_away_are_waited_for() {
     stage.until_done(sent.len());
     stop(handle);
     check(&stage, &sent, false);
+}
+
+#[test]
+fn a_partition_without_a_leader_keeps_no_other_waiting() {
+    let stage = Stage::new();
+    let sent = stage.send(90);
+    stage.cluster.partition_leader(RAW, 1, None).unwrap();
+    let handle = stage.start(true);
+    stage.until_done(60);
+    stage.cluster.partition_leader(RAW, 1, Some(1)).unwrap();
+    stage.until_done(90);
+    stop(handle);
+    check(&stage, &sent, true);
 }
 
 #[test]

@@ -229,6 +229,7 @@ fn plan(config: &Config, schemas: SchemaIds, request: Request, metrics: Arc<Metr
         drain: config.drain,
         dead_letters: dead_letter_policy(config),
         accept_loss,
+        stuck_after: config.kafka.stuck_after,
         breaker: BreakerPlan {
             rules: BreakerRules {
                 records: config.breaker.records,

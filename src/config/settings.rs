@@ -116,6 +116,12 @@ pub const SETTINGS: &[Setting] = &[
         "`consumer` is KIP-848; it is refused where the librdkafka at hand is older than 2.15.0, whose members can be expelled for good after a slow batch.",
     ),
     setting(
+        "kafka.stuck_after",
+        Kind::Time { min: 5 * SECOND, max: 60 * MINUTE },
+        Some("2m"),
+        "Of a partition with records to come nothing has come for so long: another reader looks, and if it finds a record the consumer is made anew; see `koine_consumer_stuck_total`.",
+    ),
+    setting(
         "kafka.oauth",
         Kind::Section,
         None,

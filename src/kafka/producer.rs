@@ -10,7 +10,7 @@ use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use std::error::Error;
 use std::sync::Mutex;
@@ -48,13 +48,15 @@ pub struct Failure {
 /// A producer, and the failures it has heard of.
 pub struct Producer {
     base: BaseProducer<Reports>,
-    is_transactional: bool,
+    transactional_id: Option<String>,
 }
 
 #[derive(Default)]
 struct Reports {
     login: Login,
     failures: Mutex<Vec<Failure>>,
+    /// Why a partition could not be added to the transaction. librdkafka tells the topic in this line and nowhere else.
+    not_added: Mutex<Option<String>>,
 }
 
 impl ClientContext for Reports {
@@ -66,6 +68,11 @@ impl ClientContext for Reports {
 
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
         super::consumer::log(level, fac, message);
+        if fac == "ADDPARTS"
+            && let Ok(mut last) = self.not_added.lock()
+        {
+            *last = Some(message.to_owned());
+        }
     }
 
     fn stats_raw(&self, _: &[u8]) {}
@@ -80,8 +87,8 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
-        let Err((error, _)) = result else { return };
-        let failure = Failure { tag, trouble: trouble::of_delivery(error) };
+        let Err((error, record)) = result else { return };
+        let failure = Failure { tag, trouble: trouble::of_delivery(error, record.topic()) };
         if let Ok(mut failures) = self.failures.lock() {
             failures.push(failure);
         }
@@ -95,16 +102,30 @@ impl Producer {
         let base = settings.config().create_with_context(reports);
         let base: BaseProducer<Reports> = base.map_err(|error: KafkaError| Trouble::Fatal(error.to_string()))?;
         base.context().login.start(base.client());
-        Ok(Producer { base, is_transactional: settings.transactional_id.is_some() })
+        Ok(Producer { base, transactional_id: settings.transactional_id.clone() })
     }
 
     pub fn is_transactional(&self) -> bool {
-        self.is_transactional
+        self.transactional_id.is_some()
+    }
+
+    /// What is wrong with the transaction, with our id if that is what is not allowed.
+    fn of_transaction(&self, error: &KafkaError) -> Trouble {
+        trouble::of_transaction(error, self.transactional_id.as_deref().unwrap_or_default())
     }
 
     /// Ends whatever an earlier holder of the transactional id left open, and takes the id.
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), Trouble> {
-        self.base.init_transactions(timeout).map_err(|error| trouble::of_transaction(&error))
+        self.base.init_transactions(timeout).map_err(|error| self.of_transaction(&error))
+    }
+
+    /// The trouble of a transaction with what librdkafka knows of it beyond what it answers.
+    pub fn explained(&self, trouble: Trouble) -> Trouble {
+        let said = self.base.context().not_added.lock().ok().and_then(|mut said| said.take());
+        match (trouble, said) {
+            (Trouble::Abort(_), Some(said)) => Trouble::Abort(trouble::not_added(&said)),
+            (trouble, _) => trouble,
+        }
     }
 
     /// The same for whoever wants to know why it cannot be.
@@ -113,7 +134,7 @@ impl Producer {
     }
 
     pub fn begin(&self) -> Result<(), Trouble> {
-        self.base.begin_transaction().map_err(|error| trouble::of_transaction(&error))
+        self.base.begin_transaction().map_err(|error| self.of_transaction(&error))
     }
 
     /// Queues a record. `tag` comes back if it does not arrive.
@@ -132,7 +153,7 @@ impl Producer {
             let all = OwnedHeaders::new_with_capacity(headers.len());
             outgoing.headers = Some(headers.fold(all, |all, (key, value)| all.insert(Header { key, value })));
         }
-        self.base.send(outgoing).map_err(|(error, _)| match trouble::of_send(&error) {
+        self.base.send(outgoing).map_err(|(error, _)| match trouble::of_send(&error, record.topic) {
             Some(trouble) => SendError::Trouble(trouble),
             None => SendError::QueueFull,
         })
@@ -177,12 +198,12 @@ impl Producer {
         let list = super::consumer::offset_list(offsets).map_err(|error| Trouble::Fatal(error.to_string()))?;
         self.base
             .send_offsets_to_transaction(&list, membership.metadata(), timeout)
-            .map_err(|error| trouble::of_transaction(&error))
+            .map_err(|error| self.of_transaction(&error))
     }
 
     /// Commits. Call [`Self::flush`] before it. After [`Trouble::Retriable`] call it again.
     pub fn commit(&self, timeout: Duration) -> Result<(), Trouble> {
-        self.base.commit_transaction(timeout).map_err(|error| trouble::of_transaction(&error))
+        self.base.commit_transaction(timeout).map_err(|error| self.of_transaction(&error))
     }
 
     /// Aborts. After [`Trouble::Retriable`] call it again.
@@ -200,6 +221,6 @@ impl Producer {
             is_done.store(true, Ordering::Release);
             aborted
         });
-        aborted.map_err(|error| trouble::of_transaction(&error))
+        aborted.map_err(|error| self.of_transaction(&error))
     }
 }

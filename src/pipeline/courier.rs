@@ -87,10 +87,8 @@ impl<'w> Courier<'w> {
     pub fn get_ready(&mut self) -> bool {
         while self.producer.is_none() {
             match self.open() {
-                Ok(producer) => {
-                    self.producer = Some(producer);
-                    self.backoff.reset();
-                }
+                // No reason to reset the backoff: a producer that is made anew and anew is no progress.
+                Ok(producer) => self.producer = Some(producer),
                 Err(trouble) => {
                     if !self.pause(&trouble) {
                         return false;
@@ -189,20 +187,21 @@ impl<'w> Courier<'w> {
         match self.send_all(producer, batch) {
             Ok(()) => {}
             Err(Broken::Refused(suspects)) => {
-                self.abort()?;
+                self.abort("records were refused")?;
                 return Err(Step::Refused(suspects));
             }
             Err(Broken::GivenUp) => {
-                self.abort()?;
+                self.abort("it was given up")?;
                 return Err(Step::Over(End::GivenUp));
             }
             Err(Broken::Trouble(trouble)) => return Err(self.void(trouble)?),
         }
         match self.until_answered(|producer| producer.send_offsets(offsets, membership, CALL)) {
             Ok(()) => {}
-            Err(Trouble::Abort(why)) => {
+            Err(trouble @ Trouble::Abort(_)) => {
                 // Most likely the group has moved on. The one who reads has to look.
-                self.abort()?;
+                let why = self.explained(trouble).to_string();
+                self.abort(&why)?;
                 return Err(Step::Over(End::Void(why)));
             }
             Err(trouble) => return Err(self.void(trouble)?),
@@ -260,6 +259,7 @@ impl<'w> Courier<'w> {
 
     /// What to do after trouble in a transaction.
     fn void(&mut self, trouble: Trouble) -> Result<Step, Step> {
+        let trouble = self.explained(trouble);
         match trouble {
             Trouble::Fenced(_) | Trouble::Fatal(_) if self.is_over() => {
                 self.forget_producer();
@@ -270,13 +270,21 @@ impl<'w> Courier<'w> {
                 Err(Step::Over(End::Unknown(trouble.to_string())))
             }
             trouble => {
-                self.abort()?;
+                self.abort(&trouble.to_string())?;
                 Ok(Step::Again(trouble))
             }
         }
     }
 
-    fn abort(&mut self) -> Result<(), Step> {
+    fn explained(&self, trouble: Trouble) -> Trouble {
+        match &self.producer {
+            Some(producer) => producer.explained(trouble),
+            None => trouble,
+        }
+    }
+
+    /// Aborts a transaction that failed for this cause.
+    fn abort(&mut self, cause: &str) -> Result<(), Step> {
         let aborted = self.until_answered(|producer| producer.abort(CALL));
         // What was heard of records of this transaction is of no interest any more.
         if let Some(producer) = &self.producer {
@@ -293,8 +301,11 @@ impl<'w> Courier<'w> {
                 Err(Step::Over(End::GivenUp))
             }
             Err(trouble) => {
+                // librdkafka 2.12 cannot abort a transaction that no partition could be added to. What has to be mended
+                // is the cause.
+                tracing::warn!(why = cause, "the transaction failed, and cannot be aborted");
                 self.renew(&trouble);
-                Err(Step::Over(End::Unknown(trouble.to_string())))
+                Err(Step::Over(End::Unknown(cause.to_owned())))
             }
         }
     }
@@ -471,6 +482,7 @@ impl<'w> Courier<'w> {
                 continue;
             }
             in_vain = 0;
+            self.backoff.reset();
         }
         for (nth, refusal) in &culprits {
             self.note_refusal(batch, *nth, *refusal);
@@ -498,6 +510,7 @@ impl<'w> Courier<'w> {
              sending less at a time from now on"
         );
         self.batch_bytes = Some(batch_bytes);
+        self.backoff.reset();
         self.forget_producer();
         Ok(())
     }
@@ -535,7 +548,7 @@ impl<'w> Courier<'w> {
         }
         if is_transactional {
             // Where that fails too, the producer is made anew, which ends the transaction as well.
-            let _ = self.abort();
+            let _ = self.abort("it was for looking only");
         }
         (passed, refusal)
     }

@@ -22,6 +22,7 @@ pub mod dead_letter;
 pub mod letter;
 pub mod only;
 mod outputs;
+mod progress;
 pub mod redrive;
 mod service;
 mod worker;

@@ -85,7 +85,9 @@ impl Outputs {
             if !self.create {
                 let names: Vec<&str> = missing.iter().map(|topic| topic.name.as_str()).collect();
                 let names = names.join(", ");
-                return Err(NotReady::Wait(format!("missing: {names}; create them, or set topics.create")));
+                return Err(NotReady::Wait(format!(
+                    "missing: {names}; create them, or set topics.create; what koine may not DESCRIBE looks missing too"
+                )));
             }
             topics.create(&missing).map_err(wait)?;
             there = topics.all().map_err(wait)?;

@@ -11,9 +11,10 @@ use super::control::{Backoff, Control, Pulse};
 use super::counts;
 use super::courier::{Courier, End, Finished, Job};
 use super::only::Ends;
+use super::progress::Progress;
 use super::service::Plan;
 use crate::http::{BreakerView, Heart};
-use crate::kafka::{Consumer, ConsumerSettings, Polled, ProducerSettings, Record, TopicPartition, Trouble};
+use crate::kafka::{self, Consumer, ConsumerSettings, Lag, Polled, ProducerSettings, Record, TopicPartition, Trouble};
 use crate::telemetry::{BreakerLevel, PartitionGauges, Rebalance, Rebuild, Tally};
 use crate::translate::Translator;
 use std::collections::{HashMap, VecDeque};
@@ -59,6 +60,8 @@ enum SessionEnd {
     Renew(String),
     /// All is well, but it knows only the secrets and certificates of the time when it was made.
     Outdated,
+    /// It gives nothing although there is something.
+    Stuck(String),
     Fault(Fault),
 }
 
@@ -98,7 +101,7 @@ impl Worker {
             if !consumer.close(CLOSE) {
                 tracing::warn!(worker = self.number, "leaving the group takes too long; not waiting for it");
             }
-            match end {
+            let (reason, why) = match end {
                 SessionEnd::Stopped => return Ok(()),
                 SessionEnd::Fault(fault) => return Err(fault),
                 SessionEnd::Outdated => {
@@ -108,16 +111,17 @@ impl Worker {
                     );
                     self.plan.metrics.rebuild(Rebuild::Credentials);
                     courier.forget_producer();
+                    continue;
                 }
-                SessionEnd::Renew(why) => {
-                    tracing::error!(worker = self.number, why, "the consumer is beyond repair; making a new one");
-                    self.plan.metrics.rebuild(Rebuild::ConsumerFatal);
-                    if started.elapsed() > Duration::from_secs(60) {
-                        backoff.reset();
-                    }
-                    self.control.sleep(backoff.pause(), || self.control.is_stopping());
-                }
+                SessionEnd::Renew(why) => (Rebuild::ConsumerFatal, why),
+                SessionEnd::Stuck(why) => (Rebuild::ConsumerStuck, why),
+            };
+            tracing::error!(worker = self.number, why, "the consumer is beyond repair; making a new one");
+            self.plan.metrics.rebuild(reason);
+            if started.elapsed() > Duration::from_secs(60) {
+                backoff.reset();
             }
+            self.control.sleep(backoff.pause(), || self.control.is_stopping());
         }
         Ok(())
     }
@@ -156,6 +160,7 @@ impl Worker {
                 backoff: Backoff::new(),
                 source: (String::new(), 0),
                 lag_at: Instant::now(),
+                progress: Progress::new(self.plan.stuck_after),
                 complaints: HashMap::new(),
                 ends: Ends::default(),
                 breakers: Breakers::new(self.plan.breaker.rules),
@@ -235,6 +240,7 @@ struct Session<'s, 'c> {
     /// The last record's topic, and its source.
     source: (String, usize),
     lag_at: Instant,
+    progress: Progress,
     /// What was said of the consumer's trouble, and when.
     complaints: HashMap<String, Instant>,
     /// Of a run that is not to read everything.
@@ -272,7 +278,7 @@ impl<'c> Session<'_, 'c> {
                 self.look_for_ends()?;
             }
             self.tick_breakers()?;
-            self.report_lag();
+            self.report_lag()?;
         }
     }
 
@@ -411,6 +417,7 @@ impl<'c> Session<'_, 'c> {
             return Ok(());
         }
         self.is_held = is_held;
+        self.progress.forget();
         if is_held {
             tracing::warn!(worker = self.worker.number, "reading waits until what was read is delivered");
         } else {
@@ -456,6 +463,8 @@ impl<'c> Session<'_, 'c> {
                 metrics.rebalance(Rebalance::Assign);
                 self.worker.heart.group_joined(true);
                 for one in partitions {
+                    // Its topic may have more of them than before, and the dead letters' topic too.
+                    self.worker.plan.outputs.forget(&one.topic);
                     let gauges = metrics.partition(&one.topic, one.partition);
                     if let Some(old) = self.gauges.insert(one.clone(), gauges) {
                         old.release();
@@ -692,21 +701,49 @@ impl<'c> Session<'_, 'c> {
         self.worker.pulse.recall(false);
     }
 
-    fn report_lag(&mut self) {
-        if self.lag_at.elapsed() < LAG_EVERY || self.is_held {
-            return;
+    fn report_lag(&mut self) -> Result<(), SessionEnd> {
+        let every = LAG_EVERY.min(self.worker.plan.stuck_after / 4);
+        if self.lag_at.elapsed() < every || self.is_held {
+            return Ok(());
         }
         self.lag_at = Instant::now();
-        match self.consumer.lag() {
-            Ok(lag) => {
-                for (partition, records) in lag {
-                    if let Some(gauges) = self.gauges.get(&partition) {
-                        gauges.lag(records);
-                    }
-                }
+        let lag = match self.consumer.lag() {
+            Ok(lag) => lag,
+            Err(trouble) => {
+                tracing::debug!(why = %trouble, "the lag is not known");
+                return Ok(());
             }
-            Err(trouble) => tracing::debug!(why = %trouble, "the lag is not known"),
+        };
+        for one in &lag {
+            if let Some(gauges) = self.gauges.get(&one.partition) {
+                gauges.lag(one.records());
+            }
         }
+        // What an open breaker keeps from being read is not stuck.
+        let paused = self.consumer.paused();
+        let flowing: Vec<Lag> = lag.into_iter().filter(|lag| !paused.contains(&lag.partition)).collect();
+        let suspects = self.progress.look(Instant::now(), &flowing);
+        if suspects.is_empty() { Ok(()) } else { self.look_into(&suspects) }
+    }
+
+    /// Whether the consumer is stuck, or has had nothing to read.
+    fn look_into(&mut self, suspects: &[Lag]) -> Result<(), SessionEnd> {
+        let probed = match kafka::probe(&self.worker.consumer, suspects) {
+            Ok(probed) => probed,
+            Err(trouble) => {
+                tracing::warn!(why = %trouble, "a partition does not get on, and whether it could is not known");
+                return Ok(());
+            }
+        };
+        probed.empty.iter().for_each(|lag| self.progress.is_empty_to(lag));
+        let Some(Lag { partition, next, end }) = probed.stuck else { return Ok(()) };
+        tracing::error!(
+            worker = self.worker.number, %partition, next, end, suspects = suspects.len(), assigned = self.gauges.len(),
+            is_in_flight = self.in_flight.is_some(), waiting = self.waiting.len(), gathered = self.gathering.len(),
+            "the consumer is stuck: another reader finds a record where it finds none"
+        );
+        self.worker.plan.metrics.consumer_stuck();
+        Err(SessionEnd::Stuck(format!("it is stuck at {next} of {partition}")))
     }
 }
 

@@ -43,10 +43,11 @@ METRICS = {"consumed": "koine_records_consumed_total", "outcome": "koine_records
 SESSION_TIMEOUT_MS = 6000
 
 
-def config(brokers, registry, group, sources, prefix, delivery, port):
+def config(brokers, registry, group, sources, prefix, delivery, port, instance):
     """koine's configuration file; `sources` is {raw topic: vendor}."""
     return {
-        "kafka": {"bootstrap_servers": brokers, "group": group, "instance": "test", "properties": {"session.timeout.ms": SESSION_TIMEOUT_MS}},
+        "kafka": {"bootstrap_servers": brokers, "group": group, "properties": {"session.timeout.ms": SESSION_TIMEOUT_MS}}
+                 | ({"instance": instance} if instance else {}),
         "registry": {"url": registry},
         "sources": [{"topics": [topic], "vendor": vendor} for topic, vendor in sources.items()],
         # Two deployments may read the same raw topics.
@@ -246,16 +247,21 @@ class Stack:
             consumer.close()
         return found
 
-    def decode(self, record, how):
-        """The value as plain JSON. Ours reads the frame itself: a zero byte, the schema's id, then exactly one datum."""
-        assert record.value[0] == 0, "not the Confluent wire format"
-        number = int.from_bytes(record.value[1:5], "big")
+    def decode_value(self, value):
+        """The datum. It reads the frame itself: a zero byte, the schema's id, then exactly one datum."""
+        assert value[0] == 0, "not the Confluent wire format"
+        number = int.from_bytes(value[1:5], "big")
         if number not in self.schemas:
             with urllib.request.urlopen(f"{self.registry}/schemas/ids/{number}", timeout=10) as answer:
                 self.schemas[number] = fastavro.parse_schema(json.loads(json.load(answer)["schema"]))
-        rest = io.BytesIO(record.value[5:])
-        ours = normalise(fastavro.schemaless_reader(rest, self.schemas[number]))
+        rest = io.BytesIO(value[5:])
+        datum = fastavro.schemaless_reader(rest, self.schemas[number])
         assert rest.read() == b"", "bytes after the datum"
+        return datum
+
+    def decode(self, record, how):
+        """The value as plain JSON, ours and, if both are wanted, the registry client's."""
+        ours = normalise(self.decode_value(record.value))
         if how == "both":
             theirs = normalise(self.avro(record.value, SerializationContext(record.topic, MessageField.VALUE)))
             assert ours == theirs
@@ -290,6 +296,8 @@ class Deployment:
     group: str
     delivery: str = "exactly_once"
     registry: str | None = None
+    # None: each process takes a random name, as the pods of a Kubernetes Deployment do.
+    instance: str | None = "test"
     started: int = field(default=0)
     # Sections of the configuration, merged over what config() makes.
     more: dict = field(default_factory=dict)
@@ -307,7 +315,8 @@ class Deployment:
 
     def write_config(self, name, port, registry=None):
         path = self.directory / f"{name}.yaml"
-        made = config(self.stack.brokers, registry or self.stack.registry, self.group, self.sources, self.prefix, self.delivery, port)
+        made = config(self.stack.brokers, registry or self.stack.registry, self.group, self.sources, self.prefix, self.delivery, port,
+                      self.instance)
         path.write_text(yaml.safe_dump(merged(made, self.more), sort_keys=False))
         return path
 
@@ -572,7 +581,10 @@ class Bulk:
         self.template = json.dumps(document, ensure_ascii=False)
         self.made = 0
 
+    def body(self, number):
+        return self.template.replace("@ID@", f"id-{number:012d}").encode()
+
     def take(self, count):
         numbers = range(self.made, self.made + count)
         self.made += count
-        return [{"key": b"%d" % n, "value": self.template.replace("@ID@", f"id-{n:012d}").encode()} for n in numbers]
+        return [{"key": b"%d" % n, "value": self.body(n)} for n in numbers]

@@ -58,6 +58,9 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 # The transaction of a killed worker ends soon after its timeout, not up to ten seconds later.
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+# Everybody may do everything, until a test says otherwise.
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
 # Test records carry timestamps of other years; retention by time would delete them under the tests.
 log.retention.ms=-1
 # Room for bodies beyond koine's own limit of 8 MiB.
