@@ -9,6 +9,7 @@ mod dlq;
 mod doctor;
 mod mapping;
 mod only;
+mod own_port;
 mod run;
 mod schemas;
 mod translate;

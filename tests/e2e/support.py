@@ -343,7 +343,8 @@ class KoineProcess:
     """`koine run` as a context manager. Entering starts it and waits until it is ready; leaving kills what still runs."""
 
     def __init__(self, binary, config_file, port, directory, extra):
-        self.command = [str(binary), "run", "--config", str(config_file)]
+        self.config_file = str(config_file)
+        self.command = [str(binary), "run", "--config", self.config_file]
         self.environment = environment(**extra)
         self.base = f"http://127.0.0.1:{port}"
         self.directory = directory
