@@ -1,5 +1,5 @@
 //! Gives the build its name: the version, and a digest of everything that decides what a webhook becomes. Two builds of
-//! the same name translate alike. And puts the vendors' sample bodies into the program, for `koine demo`.
+//! the same name translate alike. And puts the vendors' sample bodies into the program, for `koine demo` and `koine mapping`.
 
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

@@ -6,11 +6,13 @@
 //!
 //! This module knows no registry; and no record passes through it.
 
+mod dictionary;
 mod resolution;
 pub mod rules;
 mod shape;
 
 use crate::canonical::EntityKind;
+pub use dictionary::{dictionary, maps};
 pub use resolution::evolves;
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -95,7 +97,10 @@ const fn source(kind: EntityKind) -> &'static str {
 /// Every version of a topic's schema that was ever released, the oldest first.
 pub const fn history(kind: EntityKind) -> &'static [&'static str] {
     match kind {
-        EntityKind::Customer => &[include_str!("../avro/history/commerce.customer.v1/1.avsc")],
+        EntityKind::Customer => &[
+            include_str!("../avro/history/commerce.customer.v1/1.avsc"),
+            include_str!("../avro/history/commerce.customer.v1/2.avsc"),
+        ],
         EntityKind::Cart => &[
             include_str!("../avro/history/commerce.cart.v1/1.avsc"),
             include_str!("../avro/history/commerce.cart.v1/2.avsc"),
@@ -384,6 +389,7 @@ mod tests {
             "first_name",
             "last_name",
             "full_name",
+            "card_holder_name",
             "alternate_first_name",
             "alternate_last_name",
             "line1",
@@ -403,13 +409,86 @@ mod tests {
                     "tax_exemption_id" => Some("business_id"),
                     "client_ip" => Some("network"),
                     "note" | "public_note" => Some("free_text"),
-                    "card_brand" | "card_last4" => Some("payment"),
+                    "card_brand" | "card_last4" | "card_exp_month" | "card_exp_year" => Some("payment"),
                     "extensions" | "attributes" => Some("undocumented"),
                     _ => class,
                 };
                 assert_eq!(class, due, "{}.{}", name(definition), name(field));
             }
         });
+    }
+
+    /// What is done with a class is done with every field that has its tag, and with no other.
+    #[test]
+    fn what_is_tagged_is_protected() {
+        use crate::canonical::{Personal, PiiClass, Privacy, Treatment};
+        for kind in EntityKind::ALL {
+            let mut definitions_by_name = BTreeMap::new();
+            let schema = parse(json(kind));
+            let mut found = Vec::new();
+            definitions(&schema, &mut found);
+            definitions_by_name.extend(found.into_iter().map(|definition| (name(definition), definition)));
+            let before = crate::filler::filled(kind, 1);
+            for (class, treatment) in PiiClass::ALL
+                .into_iter()
+                .flat_map(|class| [Treatment::Hash, Treatment::Drop].map(|treatment| (class, treatment)))
+            {
+                let mut after = before.clone();
+                let privacy = Privacy::new(b"key").with(class, treatment);
+                after.entity.protect(&privacy);
+                after.meta.component.protect(&privacy);
+                let [before, after] = [&before, &after].map(|event| serde_json::to_value(event).unwrap());
+                let mut wrong = Vec::new();
+                compare(&schema, &definitions_by_name, class.as_str(), treatment, [&before, &after], &mut wrong);
+                assert!(wrong.is_empty(), "{kind:?} {class:?} {treatment:?}: {wrong:?}");
+            }
+        }
+
+        fn compare(
+            of: &Value,
+            named: &BTreeMap<&str, &Value>,
+            class: &str,
+            treatment: Treatment,
+            [before, after]: [&Value; 2],
+            wrong: &mut Vec<String>,
+        ) {
+            let of = optional_or_itself(of);
+            let of = of.as_str().and_then(|name| named.get(name).copied()).unwrap_or(of);
+            match of["type"].as_str() {
+                Some("array") => {
+                    let items = before.as_array().unwrap().iter().zip(after.as_array().unwrap());
+                    items.for_each(|(b, a)| compare(&of["items"], named, class, treatment, [b, a], wrong));
+                }
+                Some("record") => {
+                    for field in fields(of).filter(|field| name(field) != "extensions") {
+                        let values = [&before[name(field)], &after[name(field)]];
+                        if field.get("koine.pii").is_none_or(|tag| tag != class) {
+                            compare(&field["type"], named, class, treatment, values, wrong);
+                            continue;
+                        }
+                        let is_hash = |value: &Value| value.as_str().is_some_and(|text| text.len() == 64);
+                        let is_done = match (treatment, values) {
+                            (Treatment::Hash, [Value::Object(b), Value::Object(a)]) => {
+                                b.keys().eq(a.keys()) && a.values().all(is_hash)
+                            }
+                            // A name stays, as the keys of attributes do.
+                            (Treatment::Hash, [b, a]) if name(of) == "Component" => b == a,
+                            (Treatment::Hash, [_, a]) if optional_or_itself(&field["type"]) == "string" => is_hash(a),
+                            (_, [_, a]) => a.is_null() || a.as_object().is_some_and(serde_json::Map::is_empty),
+                        };
+                        if !is_done {
+                            wrong.push(format!("{}.{}", name(of), name(field)));
+                        }
+                    }
+                }
+                _ if before != after => wrong.push(format!("{of} changed")),
+                _ => {}
+            }
+        }
+
+        fn optional_or_itself(of: &Value) -> &Value {
+            if of.is_array() { optional(of).unwrap() } else { of }
+        }
     }
 
     /// `BLESS=1 cargo test --lib schemas` writes today's schemas over the newest of the history, so that `git diff` shows

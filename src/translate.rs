@@ -501,6 +501,7 @@ impl Job<'_> {
         }
         let drift = tools.sightings.told(doc, body, pages.documented[nth], privacy);
         mapped.entity.protect(privacy);
+        mapped.component.protect(privacy);
         let shop = self.settings.shop.as_deref().or_else(|| self.raw.header("koine-shop")).map(Text::Borrowed);
         let shop = shop.or(envelope.shop).unwrap_or(Text::Borrowed("default"));
         // The record's header names one event, so it is none of those in a list.

@@ -89,6 +89,37 @@ fn translate_reads_json_lines_from_standard_input() {
     assert!(places.is_sorted(), "{first}");
 }
 
+/// What the vendor's page does not know is told of beside the event, by its place and without its value.
+#[test]
+fn translate_tells_of_drift() {
+    let new = BSPK_CART.replacen("\"id\":7", "\"id\":7,\"mood\":\"SESAME\"", 1);
+    let lines = lines(&koine(&["translate"], &format!("{new}\n{BSPK_CART}\n")));
+    assert_eq!(lines[0]["drift"].to_string(), r#"[{"kind":"new_path","path":"/object/mood"}]"#);
+    assert_eq!(lines[0]["event"]["extensions"]["/object/mood"], "\"SESAME\"");
+    assert_eq!(lines[1].get("drift"), None);
+}
+
+/// By name alone, or hashed: neither the run nor its check may start without a key.
+#[test]
+fn privacy_is_checked_and_shown() {
+    let folder = Folder::new("privacy");
+    let base = "kafka: {bootstrap_servers: b:9092}\nregistry: {url: http://r}\n";
+    let check =
+        |more: &str| koine(&["run", "--check", "--config", &folder.file("k.yaml", &format!("{base}{more}"))], "");
+    let refused = check("privacy: {contact: hash}\n");
+    assert_eq!(code(&refused), 2);
+    assert!(
+        text(&refused.stderr).contains("privacy.contact (line 3): is hash, and there is no privacy.key"),
+        "{refused:?}"
+    );
+    let taken = check("privacy: {birth: hash, key: SESAME, undocumented: drop}\n");
+    assert_eq!(code(&taken), 0, "{}", text(&taken.stderr));
+    assert!(text(&taken.stderr).contains("privacy.birth: texts are hashed, and what is no text is dropped"));
+    let shown = text(&taken.stdout);
+    assert!(shown.contains("government_id: drop") && shown.contains("undocumented: drop"), "{shown}");
+    assert!(!shown.contains("SESAME"), "{shown}");
+}
+
 #[test]
 fn translate_tells_a_document_from_json_lines() {
     let folder = Folder::new("documents");
@@ -278,4 +309,52 @@ fn the_demo_balances_and_shows_all_vendors_and_entities() {
     assert!(events > 150 && ignored > 30 && dead > 10, "{sum}");
     let told = text(&output.stderr);
     assert!(told.contains("broker ") && told.contains("/metrics"), "{told}");
+}
+
+#[test]
+fn the_mapping_is_a_page_or_data_of_one_vendor_or_all() {
+    let output = koine(&["mapping", "bspk", "--format", "json"], "");
+    assert_eq!(code(&output), 0);
+    let mappings: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(mappings.as_array().map(Vec::len), Some(1));
+    let bspk = &mappings[0];
+    assert_eq!(bspk["vendor"], "bspk");
+    let shoppers = bspk["families"].as_array().expect("families").iter().find(|it| it["names"][0] == "shopper");
+    let rows = shoppers.expect("shoppers")["rows"].as_array().expect("rows");
+    let row = |from: &str| rows.iter().find(|row| row["from"] == from).unwrap_or_else(|| panic!("{from}"));
+    assert_eq!(row("/object/first_name")["to"], serde_json::json!(["customer.first_name"]));
+    assert_eq!(row("/object/passport_number")["dropped"], "privacy");
+    let ignored =
+        bspk["ignored"].as_array().expect("a list").iter().find(|it| it["event_type"] == "file_import.finished");
+    assert_eq!(ignored.expect("ignored")["rule"], "back_office");
+
+    let page = text(&koine(&["mapping", "bspk"], "").stdout);
+    assert!(page.contains("| `/object/first_name` | `customer.first_name` |") && !page.contains("## spree"));
+
+    let output = koine(&["mapping", "shopify"], "");
+    assert_eq!(code(&output), 2);
+    assert!(text(&output.stderr).contains("bspk"), "the vendors that there are");
+}
+
+#[test]
+fn the_topics_are_described_as_the_configuration_names_them() {
+    let folder = Folder::new("asyncapi");
+    let config = folder.file(
+        "koine.yaml",
+        "kafka: {bootstrap_servers: 'b:9'}\nsources: [{topics: ['in.spree', '^in[.]bold[.].*$'], vendor: spree}]\n\
+         topics: {order: shop.orders.v1}\n",
+    );
+    let out = folder.0.join("out");
+    let arguments = ["schemas", "export", "--asyncapi", "--config", &config, "--out", &out.to_string_lossy()];
+    let output = koine(&arguments, "");
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let described = std::fs::read_to_string(out.join("asyncapi.yaml")).expect("asyncapi.yaml");
+    for line in
+        ["    host: \"b:9\"", "    address: in.spree", "    address: shop.orders.v1", "    address: dlq.in.spree"]
+    {
+        assert!(described.lines().any(|it| it == line), "{line}");
+    }
+    // Which topics a pattern is of, no document can say.
+    assert_eq!(described.lines().filter(|line| *line == "    address: null").count(), 2);
+    assert!(out.join("shop.orders.v1.avsc").exists());
 }

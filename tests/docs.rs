@@ -2,9 +2,11 @@
 
 use koine::config::settings;
 use koine::reject::Code;
+use koine::schemas;
 use koine::schemas::rules::Rule;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect(name)
@@ -45,13 +47,42 @@ fn every_error_code_is_documented_with_its_class() {
 /// The introduction is written by hand; from the table's first line on, the page is the program's.
 #[test]
 fn every_setting_is_documented_as_the_table_has_it() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
-    let page = fs::read_to_string(&path).expect("docs/configuration.md");
+    let page = read("docs/configuration.md");
     let introduction = page.split("\n| setting |").next().unwrap_or_default().trim_end();
-    let due = format!("{introduction}\n\n{}", settings::markdown());
+    is_todays("docs/configuration.md", &format!("{introduction}\n\n{}", settings::markdown()));
+}
+
+#[test]
+fn the_mapping_is_what_runs() {
+    is_todays("docs/mapping.md", &koine(&["mapping"]));
+}
+
+#[test]
+fn the_dictionary_is_what_the_schemas_say() {
+    is_todays("docs/model.md", &schemas::dictionary());
+}
+
+#[test]
+fn the_topics_are_described_as_they_are() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("asyncapi");
+    koine(&["schemas", "export", "--asyncapi", "--out", &folder.to_string_lossy()]);
+    let due = fs::read_to_string(folder.join("asyncapi.yaml")).expect("asyncapi.yaml");
+    is_todays("docs/asyncapi.yaml", &due);
+}
+
+/// What a command prints.
+fn koine(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_koine")).args(arguments).env_clear().output().expect("koine runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Holds that a page is what the program makes; with BLESS, writes it.
+fn is_todays(name: &str, due: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("BLESS").is_some() {
-        fs::write(&path, &due).expect("docs/configuration.md");
+        fs::write(&path, due).expect(name);
     } else {
-        assert!(page == due, "docs/configuration.md is not today's table; renew it: BLESS=1 cargo test --test docs");
+        assert!(read(name) == due, "{name} is not today's; renew it: BLESS=1 cargo test --test docs");
     }
 }

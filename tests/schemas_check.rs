@@ -94,7 +94,7 @@ async fn serve(router: Router) -> String {
 async fn without_a_registry_the_released_versions_are_asked_and_it_says_so() {
     let done = check(None).await;
     assert!(done.ok(), "{}", done.stdout);
-    assert_eq!(done.about(ORDERS), [["ok", "follows released 1; no registry was asked"]]);
+    assert_eq!(done.about(ORDERS), [["ok", "follows released 1; released 2; no registry was asked"]]);
     assert!(done.stderr.contains("registry.url is not set"), "{}", done.stderr);
 }
 
@@ -103,13 +103,13 @@ async fn an_empty_registry_and_one_that_has_this_build_are_fine_and_stay_as_they
     let (server, registry) = embedded().await;
     let done = check(Some(&server.url())).await;
     assert!(done.ok() && done.stderr.is_empty(), "{}{}", done.stdout, done.stderr);
-    assert_eq!(done.about(ORDERS), [["ok", "follows released 1; nothing is registered yet"]]);
+    assert_eq!(done.about(ORDERS), [["ok", "follows released 1; released 2; nothing is registered yet"]]);
     assert_eq!(registry.subjects().await.unwrap(), [""; 0]);
     assert_eq!(registry.compatibility(ORDERS).await.unwrap(), None);
     register_all(&registry).await;
     let done = check(Some(&server.url())).await;
     assert!(done.ok(), "{}", done.stdout);
-    let expected = "follows released 1 = registered 1; the registry agrees, FULL_TRANSITIVE";
+    let expected = "follows released 1; released 2 = registered 1; the registry agrees, FULL_TRANSITIVE";
     assert_eq!(done.about(ORDERS), [["ok", expected]]);
     assert_eq!(registry.versions(ORDERS).await.unwrap(), [1]);
 }
@@ -197,7 +197,7 @@ async fn the_registrys_rule_counts_where_a_subject_has_none() {
         match code {
             0 => assert_eq!(
                 line,
-                "ok follows released 1 = registered 7; the registry agrees, FULL_TRANSITIVE by default"
+                "ok follows released 1; released 2 = registered 7; the registry agrees, FULL_TRANSITIVE by default"
             ),
             _ => assert!(line.contains("registry_level") && line.contains("default is BACKWARD"), "{line}"),
         }
@@ -222,7 +222,7 @@ async fn trouble_with_the_registry_is_never_incompatible() {
         assert_eq!(done.code, 70, "{url}: {}{}", done.stdout, done.stderr);
         assert_eq!(
             done.about(ORDERS),
-            [["not known", "follows released 1; the registry has not answered"]],
+            [["not known", "follows released 1; released 2; the registry has not answered"]],
             "{}",
             done.stdout
         );

@@ -39,6 +39,7 @@ pub struct Customer<'a> {
     pub email: Option<Text<'a>>,
     pub phone: Option<Text<'a>>,
     pub other_phone: Option<Text<'a>>,
+    pub fax: Option<Text<'a>>,
     pub title: Option<Text<'a>>,
     pub first_name: Option<Text<'a>>,
     pub last_name: Option<Text<'a>>,
@@ -46,6 +47,8 @@ pub struct Customer<'a> {
     pub alternate_first_name: Option<Text<'a>>,
     pub alternate_last_name: Option<Text<'a>>,
     pub company: Option<Text<'a>>,
+    pub business_number: Option<Text<'a>>,
+    pub tax_exemption_id: Option<Text<'a>>,
     pub birth_date: Option<Date>,
     pub gender: Option<Gender>,
     pub vendor_gender: Option<Text<'a>>,
@@ -93,6 +96,7 @@ pub struct Consent<'a> {
     /// None: for everything.
     pub purpose: Option<ConsentPurpose>,
     pub verified_at: Option<Micros>,
+    pub created_at: Option<Micros>,
 }
 
 /// The member of staff who looks after a customer.
@@ -132,5 +136,9 @@ pub struct PaymentSetup<'a> {
     pub status: Option<Text<'a>>,
     pub external_id: Option<Text<'a>>,
     pub method_id: Option<Text<'a>>,
+    pub method_name: Option<Text<'a>>,
+    pub provider: Option<Text<'a>>,
     pub source_type: Option<Text<'a>>,
+    pub source_id: Option<Text<'a>>,
+    pub created_at: Option<Micros>,
 }

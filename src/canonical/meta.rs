@@ -174,6 +174,8 @@ pub struct Component<'a> {
     /// `payment`, `line_item`, `metafield`, …
     pub kind: Text<'a>,
     pub id: Option<Text<'a>>,
+    /// Under which the entity knows it, where that is not the id.
+    pub name: Option<Text<'a>>,
 }
 
 /// Where the webhook came from.

@@ -107,6 +107,7 @@ words! {
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Order<'a> {
     pub id: Option<Text<'a>>,
+    pub external_id: Option<Text<'a>>,
     pub number: Option<Text<'a>>,
     /// The number as customers see it, with its `#`.
     pub display_number: Option<Text<'a>>,
@@ -146,6 +147,7 @@ pub struct Order<'a> {
     pub shipping_tax: Option<Decimal>,
     /// Positive.
     pub discount_total: Option<Decimal>,
+    pub has_subtotal_discount: Option<bool>,
     pub adjustment_total: Option<Decimal>,
     pub tax_total: Option<Decimal>,
     pub tax_included_total: Option<Decimal>,
@@ -181,6 +183,7 @@ pub struct Shipment<'a> {
     pub r#type: Option<Text<'a>>,
     pub status: Option<FulfillmentStatus>,
     pub vendor_status: Option<Text<'a>>,
+    pub method_id: Option<Text<'a>>,
     pub method: Option<Text<'a>>,
     pub method_code: Option<Text<'a>>,
     pub carrier_code: Option<Text<'a>>,
@@ -189,11 +192,22 @@ pub struct Shipment<'a> {
     pub cost: Option<Decimal>,
     pub item_total: Option<Decimal>,
     pub discount_total: Option<Decimal>,
+    pub pre_tax_total: Option<Decimal>,
     pub tax_total: Option<Decimal>,
+    pub shipping_tax: Option<Decimal>,
+    pub tax_inclusive: Option<bool>,
+    pub tax_calculation_method: Option<Text<'a>>,
+    pub tax_document_id: Option<Text<'a>>,
     pub total: Option<Decimal>,
+    pub taxes: Vec<Tax<'a>>,
     pub stock_location_id: Option<Text<'a>>,
+    pub stock_location_name: Option<Text<'a>>,
+    /// Where it is sent from.
+    pub origin_address: Option<Address<'a>>,
     pub line_items: Vec<ShipmentItem<'a>>,
     pub shipped_at: Option<Micros>,
+    pub created_at: Option<Micros>,
+    pub updated_at: Option<Micros>,
 }
 
 /// How many of one line are in a shipment.
@@ -223,8 +237,15 @@ pub struct Payment<'a> {
     pub provider: Option<Text<'a>>,
     pub source_type: Option<Text<'a>>,
     pub source_id: Option<Text<'a>>,
+    pub source_name: Option<Text<'a>>,
+    pub single_reserve: Option<bool>,
+    pub supports_multiple_charges: Option<bool>,
     pub card_brand: Option<Text<'a>>,
     pub card_last4: Option<Text<'a>>,
+    pub card_exp_month: Option<i64>,
+    pub card_exp_year: Option<i64>,
+    pub card_holder_name: Option<Text<'a>>,
+    pub description: Option<Text<'a>>,
     /// The provider's id of the movement.
     pub transaction_id: Option<Text<'a>>,
     pub transactions: Vec<Transaction<'a>>,
@@ -262,6 +283,7 @@ pub struct PaymentSession<'a> {
     pub provider: Option<Text<'a>>,
     pub payment_id: Option<Text<'a>>,
     pub expires_at: Option<Micros>,
+    pub created_at: Option<Micros>,
 }
 
 /// Money given back.
@@ -305,4 +327,6 @@ pub struct ReturnItem<'a> {
     pub tax_included_total: Option<Decimal>,
     pub tax_additional_total: Option<Decimal>,
     pub exchange_variant_id: Option<Text<'a>>,
+    pub reimbursement_id: Option<Text<'a>>,
+    pub created_at: Option<Micros>,
 }

@@ -4,8 +4,8 @@
 //! nor JSON, nor Avro, nor Kafka.
 
 use super::{
-    Address, Attributes, Cart, Customer, Entity, LineItem, Order, Party, Payment, PaymentSession, PaymentSetup,
-    Product, SalesAssociate, Text,
+    Address, Attributes, Cart, Component, Customer, Entity, LineItem, Order, Party, Payment, PaymentSession,
+    PaymentSetup, Product, SalesAssociate, Shipment, Store, Text,
 };
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -184,12 +184,23 @@ impl Personal for Entity<'_> {
     }
 }
 
+/// Its name is a key that nobody documents.
+impl Personal for Component<'_> {
+    fn protect(&mut self, privacy: &Privacy) {
+        // A name, by which an attribute is found, whose value is hashed.
+        if privacy.of(PiiClass::Undocumented) == Treatment::Drop {
+            self.name = None;
+        }
+    }
+}
+
 impl Personal for Customer<'_> {
     fn protect(&mut self, privacy: &Privacy) {
         let contact = [
             &mut self.external_id,
             &mut self.phone,
             &mut self.other_phone,
+            &mut self.fax,
             &mut self.title,
             &mut self.first_name,
             &mut self.last_name,
@@ -199,6 +210,8 @@ impl Personal for Customer<'_> {
         ];
         contact.into_iter().for_each(|field| privacy.text(PiiClass::Contact, field));
         privacy.email(&mut self.email);
+        privacy.text(PiiClass::BusinessId, &mut self.business_number);
+        privacy.text(PiiClass::BusinessId, &mut self.tax_exemption_id);
         privacy.value(PiiClass::Birth, &mut self.birth_date);
         privacy.value(PiiClass::Birth, &mut self.gender);
         privacy.text(PiiClass::Birth, &mut self.vendor_gender);
@@ -207,6 +220,7 @@ impl Personal for Customer<'_> {
         self.addresses.protect(privacy);
         self.default_billing_address.protect(privacy);
         self.default_shipping_address.protect(privacy);
+        self.store.protect(privacy);
         self.sales_associate.protect(privacy);
         privacy.attributes(&mut self.attributes);
         self.payment_setups.protect(privacy);
@@ -244,6 +258,7 @@ impl Personal for SalesAssociate<'_> {
 impl Personal for PaymentSetup<'_> {
     fn protect(&mut self, privacy: &Privacy) {
         privacy.text(PiiClass::Payment, &mut self.external_id);
+        privacy.text(PiiClass::Payment, &mut self.source_id);
     }
 }
 
@@ -252,6 +267,12 @@ impl Personal for Party<'_> {
         let contact = [&mut self.external_id, &mut self.first_name, &mut self.last_name, &mut self.phone];
         contact.into_iter().for_each(|field| privacy.text(PiiClass::Contact, field));
         privacy.email(&mut self.email);
+    }
+}
+
+impl Personal for Store<'_> {
+    fn protect(&mut self, privacy: &Privacy) {
+        privacy.attributes(&mut self.cart_types);
     }
 }
 
@@ -266,6 +287,7 @@ impl Personal for Cart<'_> {
         privacy.text(PiiClass::FreeText, &mut self.name);
         self.customer.protect(privacy);
         privacy.email(&mut self.email);
+        self.store.protect(privacy);
         self.line_items.protect(privacy);
         self.component_item.protect(privacy);
         self.billing_address.protect(privacy);
@@ -283,19 +305,36 @@ impl Personal for Order<'_> {
         self.billing_address.protect(privacy);
         self.shipping_addresses.protect(privacy);
         self.line_items.protect(privacy);
+        self.shipments.protect(privacy);
         self.payments.protect(privacy);
         self.payment_sessions.protect(privacy);
         privacy.text(PiiClass::FreeText, &mut self.note);
         privacy.text(PiiClass::FreeText, &mut self.public_note);
+        self.store.protect(privacy);
         privacy.text(PiiClass::BusinessId, &mut self.tax_exemption_id);
         privacy.attributes(&mut self.attributes);
     }
 }
 
+impl Personal for Shipment<'_> {
+    fn protect(&mut self, privacy: &Privacy) {
+        self.origin_address.protect(privacy);
+    }
+}
+
 impl Personal for Payment<'_> {
     fn protect(&mut self, privacy: &Privacy) {
-        let payment = [&mut self.source_id, &mut self.card_brand, &mut self.card_last4];
+        let payment = [
+            &mut self.source_id,
+            &mut self.source_name,
+            &mut self.card_brand,
+            &mut self.card_last4,
+            &mut self.description,
+        ];
         payment.into_iter().for_each(|field| privacy.text(PiiClass::Payment, field));
+        privacy.value(PiiClass::Payment, &mut self.card_exp_month);
+        privacy.value(PiiClass::Payment, &mut self.card_exp_year);
+        privacy.text(PiiClass::Contact, &mut self.card_holder_name);
     }
 }
 
@@ -350,6 +389,41 @@ mod tests {
         let mut by_default = customer.clone();
         by_default.protect(&Privacy::default());
         assert_eq!(by_default, Customer { government_id: None, ..customer.clone() });
+    }
+
+    #[test]
+    fn a_card_has_fields_of_two_classes_and_a_parcel_comes_from_an_address() {
+        let order = Order {
+            shipments: vec![Shipment {
+                stock_location_name: Some("Depot".into()),
+                origin_address: Some(Address { line1: Some("1 Quay".into()), ..Address::default() }),
+                ..Shipment::default()
+            }],
+            payments: vec![Payment {
+                card_exp_month: Some(12),
+                card_exp_year: Some(2027),
+                card_holder_name: Some("Ada".into()),
+                ..Payment::default()
+            }],
+            ..Order::default()
+        };
+        let without = |class| {
+            let mut order = order.clone();
+            order.protect(&Privacy::default().with(class, Treatment::Drop));
+            (order.shipments.remove(0), order.payments.remove(0))
+        };
+        let (shipment, payment) = without(PiiClass::Contact);
+        assert_eq!(shipment.origin_address, Some(Address::default()));
+        assert_eq!((shipment.stock_location_name.as_deref(), payment.card_holder_name), (Some("Depot"), None));
+        assert_eq!((payment.card_exp_month, payment.card_exp_year), (Some(12), Some(2027)));
+        let (shipment, payment) = without(PiiClass::Payment);
+        assert_eq!(shipment, order.shipments[0]);
+        assert_eq!((payment.card_exp_month, payment.card_exp_year), (None, None));
+        assert_eq!(payment.card_holder_name.as_deref(), Some("Ada"));
+        let setup = PaymentSetup { source_id: Some("cc_1".into()), ..PaymentSetup::default() };
+        let mut customer = Customer { payment_setups: vec![setup], ..Customer::default() };
+        customer.protect(&Privacy::default().with(PiiClass::Payment, Treatment::Drop));
+        assert_eq!(customer.payment_setups, [PaymentSetup::default()]);
     }
 
     #[test]

@@ -34,6 +34,7 @@ words! {
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub struct Product<'a> {
     pub id: Option<Text<'a>>,
+    pub external_id: Option<Text<'a>>,
     pub name: Option<Text<'a>>,
     pub slug: Option<Text<'a>>,
     /// Plain text, or HTML from vendors that have nothing else.
@@ -50,12 +51,16 @@ pub struct Product<'a> {
     pub variants: Vec<Variant<'a>>,
     pub default_variant_id: Option<Text<'a>>,
     pub variant_count: Option<i64>,
+    /// Of the default variant.
+    pub prices: Vec<Price<'a>>,
     pub options: Vec<ProductOption<'a>>,
     pub images: Vec<Image<'a>>,
+    pub image_url: Option<Text<'a>>,
     /// May be negative: sold, and not there.
     pub inventory_quantity: Option<i64>,
     pub inventory_tracking: Option<InventoryTracking>,
     pub vendor_inventory_tracking: Option<Text<'a>>,
+    pub inventory_tracking_service: Option<Text<'a>>,
     pub in_stock: Option<bool>,
     pub purchasable: Option<bool>,
     pub backorderable: Option<bool>,
@@ -77,6 +82,9 @@ pub struct Category<'a> {
     pub id: Option<Text<'a>>,
     pub name: Option<Text<'a>>,
     pub image_url: Option<Text<'a>>,
+    pub created_at: Option<Micros>,
+    pub updated_at: Option<Micros>,
+    pub deleted_at: Option<Micros>,
 }
 
 /// What can be chosen, such as the size, and from what.
@@ -95,10 +103,13 @@ pub struct ProductOption<'a> {
 pub struct Image<'a> {
     pub id: Option<Text<'a>>,
     pub url: Option<Text<'a>>,
+    /// The same in other sizes, by the vendor's name of the size.
+    pub renditions: Attributes<'a>,
     /// What to say to those who cannot see it.
     pub alt: Option<Text<'a>>,
     pub position: Option<i64>,
     pub kind: Option<Text<'a>>,
+    pub created_at: Option<Micros>,
 }
 
 /// A product in one choice of its options.
@@ -109,8 +120,11 @@ pub struct Variant<'a> {
     pub sku: Option<Text<'a>>,
     pub barcode: Option<Text<'a>>,
     pub name: Option<Text<'a>>,
+    pub localized_names: Attributes<'a>,
     pub is_master: Option<bool>,
     pub options: Vec<ChosenOption<'a>>,
+    /// The choice as one text for people.
+    pub options_text: Option<Text<'a>>,
     pub prices: Vec<Price<'a>>,
     /// What it costs the merchant.
     pub cost: Option<Decimal>,
@@ -119,6 +133,7 @@ pub struct Variant<'a> {
     pub inventory_quantity: Option<i64>,
     pub inventory_tracking: Option<InventoryTracking>,
     pub vendor_inventory_tracking: Option<Text<'a>>,
+    pub inventory_tracking_service: Option<Text<'a>>,
     pub in_stock: Option<bool>,
     pub purchasable: Option<bool>,
     /// Can it be bought when none is left?
@@ -128,6 +143,7 @@ pub struct Variant<'a> {
     pub tax_exempt: Option<bool>,
     pub weight: Option<Decimal>,
     pub weight_unit: Option<Text<'a>>,
+    pub grams: Option<Decimal>,
     pub width: Option<Decimal>,
     pub height: Option<Decimal>,
     pub depth: Option<Decimal>,
@@ -156,6 +172,7 @@ pub struct StockLevel<'a> {
     pub location_id: Option<Text<'a>>,
     pub quantity: Option<i64>,
     pub backorderable: Option<bool>,
+    pub created_at: Option<Micros>,
 }
 
 /// A change of a stock level.
@@ -169,4 +186,5 @@ pub struct StockMovement<'a> {
     pub reason: Option<Text<'a>>,
     pub originator_type: Option<Text<'a>>,
     pub originator_id: Option<Text<'a>>,
+    pub created_at: Option<Micros>,
 }

@@ -1,6 +1,6 @@
 //! What carts, orders and customers have in common: people, places and lines.
 
-use super::{Attributes, Decimal, Text, words};
+use super::{Attributes, Consent, CustomerStatus, Decimal, Micros, Text, words};
 
 words! {
     /// What a customer is.
@@ -56,6 +56,11 @@ pub struct Store<'a> {
     /// A name of the IANA time zone database.
     pub time_zone: Option<Text<'a>>,
     pub catalog: Option<Text<'a>>,
+    pub default_currency: Option<Text<'a>>,
+    pub default_locale: Option<Text<'a>>,
+    pub supported_currencies: Vec<Text<'a>>,
+    pub supported_locales: Vec<Text<'a>>,
+    pub cart_types: Attributes<'a>,
 }
 
 /// The customer of a cart or an order, as far as the cart or order says.
@@ -66,10 +71,16 @@ pub struct Party<'a> {
     pub external_id: Option<Text<'a>>,
     pub r#type: Option<CustomerType>,
     pub vendor_type: Option<Text<'a>>,
+    pub status: Option<CustomerStatus>,
+    pub vendor_status: Option<Text<'a>>,
     pub email: Option<Text<'a>>,
     pub first_name: Option<Text<'a>>,
     pub last_name: Option<Text<'a>>,
     pub phone: Option<Text<'a>>,
+    pub locale: Option<Text<'a>>,
+    pub segments: Vec<Text<'a>>,
+    pub first_time_buyer: Option<bool>,
+    pub consents: Vec<Consent<'a>>,
 }
 
 /// The organization that a customer buys for.
@@ -88,6 +99,7 @@ pub struct LineItem<'a> {
     pub id: Option<Text<'a>>,
     /// The line of the bundle that this one is a part of.
     pub parent_id: Option<Text<'a>>,
+    pub cart_line_item_id: Option<Text<'a>>,
     pub product_id: Option<Text<'a>>,
     pub variant_id: Option<Text<'a>>,
     pub sku: Option<Text<'a>>,
@@ -108,6 +120,7 @@ pub struct LineItem<'a> {
     pub unit_discount: Option<Decimal>,
     pub discount_total: Option<Decimal>,
     pub discounted_subtotal: Option<Decimal>,
+    pub savings: Option<Decimal>,
     pub pre_tax_total: Option<Decimal>,
     pub tax_total: Option<Decimal>,
     pub tax_included_total: Option<Decimal>,
@@ -120,8 +133,14 @@ pub struct LineItem<'a> {
     pub taxable: Option<bool>,
     pub weight: Option<Decimal>,
     pub weight_unit: Option<Text<'a>>,
+    pub grams: Option<Decimal>,
+    pub inventory_allocated: Option<bool>,
+    pub available_at: Option<Micros>,
+    pub available_until: Option<Micros>,
     pub digital_links: Vec<DigitalLink<'a>>,
     pub attributes: Attributes<'a>,
+    pub created_at: Option<Micros>,
+    pub updated_at: Option<Micros>,
 }
 
 /// What was chosen for one option: of a line, or of a variant.
@@ -134,6 +153,10 @@ pub struct ChosenOption<'a> {
     pub value: Option<Text<'a>>,
     /// The same for people, such as `Medium`.
     pub label: Option<Text<'a>>,
+    pub option_id: Option<Text<'a>>,
+    pub value_id: Option<Text<'a>>,
+    /// The option for people, such as `Size`.
+    pub name_label: Option<Text<'a>>,
 }
 
 /// A download that belongs to a line.
@@ -142,8 +165,11 @@ pub struct ChosenOption<'a> {
 pub struct DigitalLink<'a> {
     pub id: Option<Text<'a>>,
     pub filename: Option<Text<'a>>,
+    pub content_type: Option<Text<'a>>,
     pub access_counter: Option<i64>,
     pub expired: Option<bool>,
+    pub access_limit_exceeded: Option<bool>,
+    pub created_at: Option<Micros>,
 }
 
 /// One tax of a line or of an order.
@@ -159,6 +185,8 @@ pub struct Tax<'a> {
     pub amount: Option<Decimal>,
     pub jurisdiction: Option<Text<'a>>,
     pub region: Option<Text<'a>>,
+    pub tag: Option<Text<'a>>,
+    pub calculated_at: Option<Micros>,
 }
 
 /// One discount of a cart or an order. Its amount is positive.

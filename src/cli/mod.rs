@@ -1,6 +1,7 @@
 //! The command line: one file a command. Messages for people go to standard error, data to standard output.
 
 mod demo;
+mod mapping;
 mod run;
 mod schemas;
 mod translate;
@@ -59,6 +60,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Translate files, with no Kafka: one JSON line per outcome
     Translate(translate::Arguments),
+    /// Where each leaf of each vendor's webhooks goes, made from what runs
+    Mapping(mapping::Arguments),
     /// The canonical schemas: list, export, check, register
     Schemas(schemas::Arguments),
 }
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Translate(arguments) => translate::run(arguments),
+        Command::Mapping(arguments) => mapping::run(arguments),
         Command::Schemas(arguments) => schemas::run(arguments),
     };
     match done {

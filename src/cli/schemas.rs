@@ -1,8 +1,9 @@
 //! `koine schemas`: the canonical schemas, listed, exported, checked, registered.
 
+mod asyncapi;
 mod check;
 
-use super::{Failure, configuration};
+use super::{Failure, configuration, configuration_of};
 use crate::canonical::EntityKind;
 use crate::config::Config;
 use crate::registry::{Registered, Registry, RegistryError, Wanted};
@@ -11,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 /// Every subject's rule: any version can read any other.
 const LEVEL: &str = "FULL_TRANSITIVE";
+
+/// What a deployment has to say, said as in the documents.
+const DEFAULTS: &str = "kafka: {bootstrap_servers: 'kafka:9092'}\nregistry: {url: 'http://registry:8081'}\n";
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -27,6 +31,12 @@ enum Command {
         /// Where to
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Write asyncapi.yaml too: the topics, and what is in their records, as AsyncAPI 3
+        #[arg(long)]
+        asyncapi: bool,
+        /// The configuration file, for the names of topics and servers; without it, the defaults
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
     /// Ask our own rules and the registry whether this build's schemas may be deployed
     Check {
@@ -48,7 +58,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             list();
             Ok(())
         }
-        Command::Export { out } => export(&out),
+        Command::Export { out, asyncapi, config } => export(&out, asyncapi, config.as_deref()),
         Command::Check { config } => check::run(config.as_deref()),
         Command::Register { config } => {
             let config = configuration(config.as_deref(), &["registry.url"])?;
@@ -78,15 +88,26 @@ fn list() {
     }
 }
 
-fn export(out: &Path) -> Result<(), Failure> {
+fn export(out: &Path, with_asyncapi: bool, config: Option<&Path>) -> Result<(), Failure> {
+    let config = match config {
+        Some(file) => configuration(Some(file), &[])?,
+        None => configuration_of(DEFAULTS)?,
+    };
     let cannot = |path: &Path, error: std::io::Error| Failure::Usage(format!("{}: {error}", path.display()));
-    std::fs::create_dir_all(out).map_err(|error| cannot(out, error))?;
-    for kind in EntityKind::ALL {
-        let path = out.join(format!("{}.avsc", kind.topic_name()));
-        std::fs::write(&path, schemas::pretty(kind)).map_err(|error| cannot(&path, error))?;
+    let write = |name: String, text: &str| {
+        let path = out.join(name);
+        std::fs::write(&path, text).map_err(|error| cannot(&path, error))?;
         println!("{}", path.display());
+        Ok(())
+    };
+    std::fs::create_dir_all(out).map_err(|error| cannot(out, error))?;
+    for (kind, topic) in EntityKind::ALL.into_iter().zip(config.topics.canonical()) {
+        write(format!("{topic}.avsc"), schemas::pretty(kind))?;
     }
-    Ok(())
+    match with_asyncapi {
+        true => write("asyncapi.yaml".to_owned(), &asyncapi::yaml(&asyncapi::document(&config))),
+        false => Ok(()),
+    }
 }
 
 /// Registers the schema of every canonical topic of the configuration. Twice is as good as once. The subject's rule is

@@ -206,6 +206,9 @@ impl Serialize for Line<'_> {
                 map.serialize_entry("key", translated.key)?;
                 map.serialize_entry("headers", &Headers(translated.headers))?;
                 map.serialize_entry("event", translated.event)?;
+                if !translated.drift.is_empty() {
+                    map.serialize_entry("drift", translated.drift)?;
+                }
             }
             Outcome::Ignored(ignored) => {
                 map.serialize_entry("outcome", "ignored")?;

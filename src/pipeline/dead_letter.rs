@@ -70,7 +70,7 @@ pub type OutHeader<'a> = (Cow<'a, str>, Option<Cow<'a, [u8]>>);
 
 /// Names of ours. One of them on a raw record is from an earlier time and is left out, even where this time there is
 /// nothing to say.
-const OURS: &[&str] = &[
+pub const OURS: &[&str] = &[
     "__dlq.errors.topic",
     "__dlq.errors.partition",
     "__dlq.errors.offset",

@@ -5,7 +5,7 @@ use crate::canonical::{PiiClass, Privacy, Treatment};
 use crate::vendors::cursor::{Doc, Fate, Node, Oddity, Steps, Watch, Why};
 
 /// In what way a webhook is not as its page says. Nothing in here is a value of the payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Drift {
     pub kind: DriftKind,
     /// Where, as an RFC 6901 pointer with `*` for the place in a list; a key that may be a name is its place, `~#3`. Empty
@@ -13,7 +13,8 @@ pub struct Drift {
     pub path: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DriftKind {
     /// A place that no page knows.
     NewPath,

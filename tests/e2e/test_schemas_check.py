@@ -120,6 +120,24 @@ def subjects(stack):
     return Subjects(stack.registry)
 
 
+def test_this_build_may_follow_what_was_released_first(deployment, subjects):
+    """The first versions are registered, as a deployment of the first release left them: today's may follow, and do."""
+    history = Path(__file__).parents[2] / "avro" / "history"
+    for topic, subject in zip(CANONICAL, deployment.subjects):
+        subjects.register(subject, (history / topic / "1.avsc").read_text())
+        subjects.level(subject, "FULL_TRANSITIVE")
+    done = deployment.check()
+    assert done.code == 0, done.told
+    for subject in deployment.subjects:
+        [[word, why]] = done.about(subject)
+        assert word == "ok" and "released 1 = registered 1; released 2; the registry agrees, FULL_TRANSITIVE" in why
+    deployment.register()
+    assert [subjects.versions(subject) for subject in deployment.subjects] == [[1, 2]] * 4
+    done = deployment.check()
+    assert done.code == 0, done.told
+    assert all("released 2 = registered 2" in done.about(subject)[0][1] for subject in deployment.subjects)
+
+
 def test_what_is_new_or_registered_may_go(deployment, subjects):
     """A line a subject; and asking changes nothing."""
     for registered in ([], [1]):
@@ -127,7 +145,7 @@ def test_what_is_new_or_registered_may_go(deployment, subjects):
         assert done.code == 0, done.told
         assert [columns[:2] for columns in done.lines] == [[subject, "ok"] for subject in deployment.subjects]
         for subject, _, why in done.lines:
-            assert ("released 1 = registered 1; the registry agrees, FULL_TRANSITIVE" if registered else "nothing is registered yet") in why
+            assert ("released 2 = registered 1; the registry agrees, FULL_TRANSITIVE" if registered else "nothing is registered yet") in why
             assert subjects.versions(subject) == registered
         deployment.register()
 

@@ -1,14 +1,6 @@
 //! What the demo feeds: every sample body of the four vendors, and some that are broken, one in each way.
 
-/// A webhook as a vendor sends it.
-pub struct Sample {
-    pub vendor: &'static str,
-    pub name: &'static str,
-    pub body: &'static [u8],
-}
-
-/// Bodies that become events, or are rightly ignored.
-pub const GOOD: &[Sample] = include!(concat!(env!("OUT_DIR"), "/samples.rs"));
+pub use crate::samples::{SAMPLES as GOOD, Sample};
 
 macro_rules! broken {
     ($($vendor:literal $name:literal)*) => {

@@ -21,7 +21,7 @@ pub(super) fn category<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Ma
         action,
         coverage: Coverage::Component,
         present: Cow::Borrowed(&["categories"]),
-        component: Some(Component { kind: Text::Borrowed("category"), id: Some(id) }),
+        component: Some(Component { kind: Text::Borrowed("category"), id: Some(id), name: None }),
         clock,
         is_identified_by_body: true,
     })
@@ -41,13 +41,17 @@ mod tests {
     fn a_category_is_of_no_product() {
         let out =
             category(json!({"platform_id": 7, "platform_updated_at": "2024-01-01T02:00:00+02:00", "name": "Mugs",
-            "image_url": "", "platform_created_at": "2023-01-01T00:00:00Z", "parent": null}));
+            "image_url": "", "platform_created_at": "2023-01-01T00:00:00Z", "parent": "6"}));
         assert_eq!(out["product"]["id"], json!(null));
-        assert_eq!(out["product"]["categories"], json!([{"id": "7", "name": "Mugs", "image_url": null}]));
-        assert_eq!(out["meta"]["component"], json!({"kind": "category", "id": "7"}));
+        assert_eq!(
+            out["product"]["categories"],
+            json!([{"id": "7", "name": "Mugs", "image_url": null,
+            "created_at": "2023-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z", "deleted_at": null}])
+        );
+        assert_eq!(out["meta"]["component"], json!({"kind": "category", "id": "7", "name": null}));
         assert_eq!(out["meta"]["present"], json!(["categories"]));
         assert_eq!(out["meta"]["event_id_basis"], "BODY");
-        assert_eq!(out["extensions"], json!({"/data/category/platform_created_at": "\"2023-01-01T00:00:00Z\""}));
+        assert_eq!(out["extensions"], json!({"/data/category/parent": "\"6\""}));
     }
 
     #[test]
@@ -57,7 +61,10 @@ mod tests {
         assert_eq!(out["meta"]["action"], "DELETED");
         assert_eq!(out["meta"]["coverage"], "COMPONENT");
         assert_eq!(out["meta"]["occurred_at"], "2024-01-01T00:00:00Z");
-        assert_eq!(out["extensions"], json!({"/data/category/platform_updated_at": "\"2023-01-01T00:00:00Z\""}));
+        let category = &out["product"]["categories"][0];
+        assert_eq!(category["deleted_at"], "2024-01-01T00:00:00Z");
+        assert_eq!(category["updated_at"], "2023-01-01T00:00:00Z");
+        assert_eq!(out["extensions"], json!({}));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
     let billing_address = billing_address(body)?;
     let order = Order {
         id: Some(id),
+        external_id: None,
         number: body.id("order_number")?,
         display_number: body.id("platform_friendly_id")?,
         cart_id: None,
@@ -50,8 +51,8 @@ pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
         returns: Vec::new(),
         // `discounts` has a shape that no source confirms: it stays unread.
         discounts: Vec::new(),
-        // Those of the lines are with the lines; `shipping_taxes` stays unread.
-        taxes: Vec::new(),
+        // Those of the lines are with the lines.
+        taxes: body.list("shipping_taxes", tax)?,
         shipping_method: body.text("shipping_method")?,
         shipping_method_code: body.id("shipping_code")?,
         item_count: None,
@@ -62,6 +63,7 @@ pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
         shipping_tax: body.money("shipping_tax")?,
         // Documented as positive; Magento's is negative.
         discount_total: body.positive_discount("discount")?,
+        has_subtotal_discount: None,
         adjustment_total: None,
         tax_total: body.money("total_tax")?,
         tax_included_total: None,
@@ -121,6 +123,7 @@ const SAID: &[(&str, &str)] = &[
     ("subtotal_tax", "item_tax_total"),
     ("shipping_subtotal", "shipping_total"),
     ("shipping_tax", "shipping_tax"),
+    ("shipping_taxes", "taxes"),
     ("discount", "discount_total"),
     ("total_tax", "tax_total"),
     ("total", "total"),
@@ -182,10 +185,16 @@ fn customer(order: Node<'_>) -> Result<Option<Party<'_>>, Reject> {
         external_id: None,
         r#type: None,
         vendor_type: None,
+        status: None,
+        vendor_status: None,
         email: None,
         first_name: None,
         last_name: None,
         phone: None,
+        locale: None,
+        segments: Vec::new(),
+        first_time_buyer: None,
+        consents: Vec::new(),
     }))
 }
 
@@ -205,6 +214,7 @@ fn line_item(line: Node<'_>) -> Result<LineItem<'_>, Reject> {
     Ok(LineItem {
         id: line.id("platform_id")?,
         parent_id: None,
+        cart_line_item_id: line.id("cart_line_item_platform_id")?,
         product_id: line.id("platform_product_id")?,
         variant_id: line.id("platform_variant_id")?,
         sku: line.id("sku")?,
@@ -224,6 +234,7 @@ fn line_item(line: Node<'_>) -> Result<LineItem<'_>, Reject> {
         unit_discount: line.positive_discount("discount_per_item")?,
         discount_total: None,
         discounted_subtotal: line.money("discounted_subtotal")?,
+        savings: None,
         pre_tax_total: None,
         tax_total: line.money("total_tax")?,
         tax_included_total: None,
@@ -236,8 +247,14 @@ fn line_item(line: Node<'_>) -> Result<LineItem<'_>, Reject> {
         taxable: line.boolean("taxable")?,
         weight,
         weight_unit,
+        grams: line.decimal("grams")?,
+        inventory_allocated: None,
+        available_at: None,
+        available_until: None,
         digital_links: Vec::new(),
         attributes: shared::custom_attributes(line)?,
+        created_at: None,
+        updated_at: None,
     })
 }
 
@@ -251,6 +268,8 @@ fn tax(tax: Node<'_>) -> Result<Tax<'_>, Reject> {
         amount: tax.money("amount")?,
         jurisdiction: None,
         region: None,
+        tag: tax.text("tag")?,
+        calculated_at: None,
     })
 }
 
@@ -270,8 +289,15 @@ fn payment(payment: Node<'_>) -> Result<Payment<'_>, Reject> {
         provider: payment.id("provider")?,
         source_type: None,
         source_id: None,
+        source_name: None,
+        single_reserve: None,
+        supports_multiple_charges: None,
         card_brand: None,
         card_last4: None,
+        card_exp_month: None,
+        card_exp_year: None,
+        card_holder_name: None,
+        description: payment.text("description")?,
         transaction_id: None,
         transactions: payment.list("transactions", transaction)?,
         processed_at: None,
@@ -402,7 +428,7 @@ mod tests {
     #[test]
     fn grams_count_where_no_weight_has_a_unit() {
         for (line, weight, unit, left_over) in [
-            (json!({"weight": 1.50, "weight_unit": "kg", "grams": 1500}), json!("1.5"), json!("kg"), json!(["grams"])),
+            (json!({"weight": 1.50, "weight_unit": "kg", "grams": 1500}), json!("1.5"), json!("kg"), json!([])),
             (json!({"grams": 0.5}), json!("0.5"), json!("g"), json!([])),
             (json!({"grams": 2, "weight": 7}), json!("2"), json!("g"), json!(["weight"])),
             (json!({"grams": 2, "weight_unit": "kg"}), json!("2"), json!("g"), json!(["weight_unit"])),
@@ -415,6 +441,8 @@ mod tests {
             let out = order(json!({"line_items": [given]}));
             assert_eq!(out["order"]["line_items"][0]["weight"], weight, "{line}");
             assert_eq!(out["order"]["line_items"][0]["weight_unit"], unit, "{line}");
+            let grams = line.get("grams").map_or(json!(null), |grams| json!(grams.to_string()));
+            assert_eq!(out["order"]["line_items"][0]["grams"], grams, "{line}");
             let kept: Vec<&str> = out["extensions"].as_object().expect("a map").keys().map(String::as_str).collect();
             let kept: Vec<&str> = kept.iter().filter_map(|pointer| pointer.rsplit('/').next()).collect();
             assert_eq!(json!(kept), left_over, "{line}");

@@ -20,6 +20,7 @@ pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
     let names = OptionNames::of(&options);
     let product = Product {
         id: Some(id),
+        external_id: None,
         name: body.text("name")?,
         slug: body.id("handle")?,
         description: body.text("description")?,
@@ -35,11 +36,14 @@ pub(super) fn saved<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
         variants: body.list("variants", |it| variant(it, &names))?,
         default_variant_id: None,
         variant_count: None,
+        prices: Vec::new(),
         options,
         images: body.list("images", image)?,
+        image_url: None,
         inventory_quantity: body.long("inventory_quantity")?,
         inventory_tracking,
         vendor_inventory_tracking,
+        inventory_tracking_service: body.id("inventory_tracking_service")?,
         in_stock: None,
         purchasable: None,
         backorderable: None,
@@ -73,6 +77,7 @@ const SAID: &[(&str, &str)] = &[
     ("inventory_quantity", "inventory_quantity"),
     ("inventory_tracking_entity", "inventory_tracking"),
     ("inventory_tracking_entity", "vendor_inventory_tracking"),
+    ("inventory_tracking_service", "inventory_tracking_service"),
     ("published", "published"),
     ("tax_code", "tax_code"),
     ("localized_names", "localized_names"),
@@ -111,7 +116,14 @@ fn tags(product: Node<'_>) -> Result<Vec<Text<'_>>, Reject> {
 }
 
 pub(super) fn category(category: Node<'_>) -> Result<Category<'_>, Reject> {
-    Ok(Category { id: category.id("platform_id")?, name: category.text("name")?, image_url: category.id("image_url")? })
+    Ok(Category {
+        id: category.id("platform_id")?,
+        name: category.text("name")?,
+        image_url: category.id("image_url")?,
+        created_at: category.time("platform_created_at")?,
+        updated_at: category.time("platform_updated_at")?,
+        deleted_at: category.time("platform_deleted_at")?,
+    })
 }
 
 fn option(option: Node<'_>) -> Result<ProductOption<'_>, Reject> {
@@ -127,9 +139,11 @@ fn image(image: Node<'_>) -> Result<Image<'_>, Reject> {
     Ok(Image {
         id: image.id("platform_id")?,
         url: image.id("src")?,
+        renditions: Attributes::default(),
         alt: image.text("name")?,
         position: image.long("position")?,
         kind: None,
+        created_at: None,
     })
 }
 
@@ -142,8 +156,10 @@ fn variant<'a>(variant: Node<'a>, names: &OptionNames<'a>) -> Result<Variant<'a>
         sku: variant.id("sku")?,
         barcode: None,
         name: variant.text("name")?,
+        localized_names: shared::localized(variant, "localized_names")?,
         is_master: None,
         options: variant.list("option_values", |value| chosen_option(value, names))?,
+        options_text: None,
         prices: price(variant)?.into_iter().collect(),
         cost: variant.money("cost")?,
         stock_levels: Vec::new(),
@@ -151,6 +167,7 @@ fn variant<'a>(variant: Node<'a>, names: &OptionNames<'a>) -> Result<Variant<'a>
         inventory_quantity: variant.long("inventory_quantity")?,
         inventory_tracking,
         vendor_inventory_tracking,
+        inventory_tracking_service: variant.id("inventory_tracking_service")?,
         in_stock: None,
         purchasable: None,
         backorderable: variant.boolean("allow_backorder")?,
@@ -160,6 +177,7 @@ fn variant<'a>(variant: Node<'a>, names: &OptionNames<'a>) -> Result<Variant<'a>
         tax_exempt: variant.boolean("tax_exempt")?,
         weight,
         weight_unit,
+        grams: variant.decimal("grams")?,
         width: None,
         height: None,
         depth: None,
@@ -181,13 +199,18 @@ impl<'a> OptionNames<'a> {
 }
 
 fn chosen_option<'a>(value: Node<'a>, names: &OptionNames<'a>) -> Result<ChosenOption<'a>, Reject> {
-    // The option is named by its id; one that the product does not list stays unread.
-    let name = value.peek("platform_option_id").and_then(|id| names.0.get(&id).cloned());
-    if let Some(name) = &name {
-        value.spend(name.len())?;
-        value.id("platform_option_id")?;
-    }
-    Ok(ChosenOption { name, value: value.text("name")?, label: None })
+    let option_id = value.id("platform_option_id")?;
+    // The option is named by its id.
+    let name = option_id.as_ref().and_then(|id| names.0.get(id).cloned());
+    value.spend(name.as_deref().map_or(0, str::len))?;
+    Ok(ChosenOption {
+        name,
+        value: value.text("name")?,
+        label: None,
+        option_id,
+        value_id: value.id("platform_id")?,
+        name_label: None,
+    })
 }
 
 /// In the shop's own currency, which no webhook names.
@@ -208,7 +231,7 @@ fn price(variant: Node<'_>) -> Result<Option<Price<'_>>, Reject> {
 
 fn variant_image(variant: Node<'_>) -> Result<Option<Image<'_>>, Reject> {
     let url = variant.id("image_url")?;
-    Ok(url.map(|url| Image { id: None, url: Some(url), alt: None, position: None, kind: None }))
+    Ok(url.map(|url| Image { url: Some(url), ..Image::default() }))
 }
 
 #[cfg(test)]
@@ -242,18 +265,21 @@ mod tests {
 
     #[test]
     fn a_choice_has_the_name_of_its_option() {
-        let values =
-            json!([{"platform_option_id": "O1", "name": "Small"}, {"platform_option_id": "O2", "name": "Red"}]);
+        let values = json!([
+            {"platform_id": "V1", "platform_option_id": "O1", "name": "Small"},
+            {"platform_option_id": "O2", "name": "Red"},
+        ]);
         let out = product(json!({
             "variants": [{"platform_id": "1", "option_values": values}],
             "options": [{"platform_id": "O1", "name": "Size", "position": 1}, {"platform_id": "O1", "name": "Again"}],
         }));
-        assert_eq!(
-            out["product"]["variants"][0]["options"],
-            json!([{"name": "Size", "value": "Small", "label": null}, {"name": null, "value": "Red", "label": null}])
-        );
-        let left_over = json!({"/data/product/variants/0/option_values/1/platform_option_id": "\"O2\""});
-        assert_eq!(out["extensions"], left_over);
+        let options = &out["product"]["variants"][0]["options"];
+        let told =
+            |nth: usize| ["name", "value", "label", "option_id", "value_id"].map(|key| options[nth][key].clone());
+        assert_eq!(told(0), [json!("Size"), json!("Small"), json!(null), json!("O1"), json!("V1")]);
+        // The product does not list it.
+        assert_eq!(told(1), [json!(null), json!("Red"), json!(null), json!("O2"), json!(null)]);
+        assert_eq!(out["extensions"], json!({}));
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn kind_and_use(address: Node<'_>) -> Result<(Option<Text<'_>>, Option<Text<'_>>
     })
 }
 
-/// `grams` counts where there is no weight with a unit. Where there is, it says the same again and stays unread.
+/// `grams` counts where there is no weight with a unit.
 pub(super) fn weight(node: Node<'_>) -> Result<(Option<Decimal>, Option<Text<'_>>), Reject> {
     let has_unit = node.value("weight_unit")?.is_text();
     if has_unit && let weight @ Some(_) = node.decimal("weight")? {

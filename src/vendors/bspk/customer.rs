@@ -28,12 +28,15 @@ pub(super) fn map<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<
         email: shopper.text("email")?,
         phone: shopper.text("mobile_phone")?,
         other_phone: shopper.text("other_phone")?,
+        fax: None,
         title: shopper.text("title")?,
         first_name: shopper.text("first_name")?,
         last_name: shopper.text("last_name")?,
         alternate_first_name: shopper.text("alternate_first_name")?,
         alternate_last_name: shopper.text("alternate_last_name")?,
         company: None,
+        business_number: None,
+        tax_exemption_id: None,
         birth_date: shopper.date("birthday")?,
         gender,
         vendor_gender,
@@ -184,17 +187,12 @@ fn consents<'a>(shopper: Node<'a>, contact: Node<'a>, opted_out: bool) -> Result
     let mut consents = Vec::new();
     for (key, channel) in CHANNELS {
         if let granted @ Some(_) = flag(contact, key, opted_out)? {
-            consents.push(Consent {
-                channel: Some(Text::Borrowed(channel)),
-                granted,
-                purpose: None,
-                verified_at: None,
-            });
+            consents.push(Consent { channel: Some(Text::Borrowed(channel)), granted, ..Consent::default() });
         }
     }
     if let granted @ Some(_) = flag(shopper, "notify_of_new_collection", opted_out)? {
         let purpose = Some(ConsentPurpose::NewCollection);
-        consents.push(Consent { channel: None, granted, purpose, verified_at: None });
+        consents.push(Consent { granted, purpose, ..Consent::default() });
     }
     Ok(consents)
 }
@@ -219,6 +217,11 @@ fn store(store: Node<'_>) -> Result<Store<'_>, Reject> {
         country_code: store.form("country_code", forms::country_code)?,
         time_zone: None,
         catalog: None,
+        default_currency: None,
+        default_locale: None,
+        supported_currencies: Vec::new(),
+        supported_locales: Vec::new(),
+        cart_types: Attributes::default(),
     })
 }
 
@@ -261,9 +264,9 @@ mod tests {
         assert_eq!(
             out["customer"]["consents"],
             json!([
-                {"channel": "email", "granted": false, "purpose": null, "verified_at": null},
-                {"channel": "line", "granted": false, "purpose": null, "verified_at": null},
-                {"channel": null, "granted": false, "purpose": "NEW_COLLECTION", "verified_at": null},
+                {"channel": "email", "granted": false, "purpose": null, "verified_at": null, "created_at": null},
+                {"channel": "line", "granted": false, "purpose": null, "verified_at": null, "created_at": null},
+                {"channel": null, "granted": false, "purpose": "NEW_COLLECTION", "verified_at": null, "created_at": null},
             ])
         );
         assert_eq!(out["customer"]["opted_out"], true);

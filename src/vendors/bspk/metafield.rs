@@ -5,33 +5,29 @@ use super::super::cursor::Node;
 use super::super::{Envelope, Found, Ignore, Mapped, add_attribute, present};
 use crate::canonical::{Action, Attributes, Cart, Component, Coverage, Customer, Entity, Order, Product, Text};
 use crate::reject::{Code, Reject};
-use std::borrow::Cow;
 
 /// The owner's type says what it is about. Only `Shopper` is documented, by way of example.
 pub(super) fn map<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Found<'a>, Reject> {
     let field = envelope.data.require_child("object")?;
-    let component = Component { kind: Text::Borrowed("metafield"), id: Some(field.require_id("id")?) };
+    let id = field.require_id("id")?;
     let owner = field.id("owner_type")?.ok_or_else(|| field.missing("owner_type", Code::FieldMissing))?;
-    let (entity, present) = match &*owner {
+    let entity = match &*owner {
         // `client` is the old name of `shopper`.
         "Shopper" | "Client" => {
-            let (id, attributes) = owned(field)?;
-            let external_id = field.id("owner_ref")?;
-            let customer = Customer { id, external_id, attributes, ..Customer::default() };
-            let said = present(field, &[("owner_ref", "external_id"), ("id", "attributes")]);
-            (Entity::Customer(Box::new(customer)), said)
+            let (id, external_id, attributes) = owned(field)?;
+            Entity::Customer(Box::new(Customer { id, external_id, attributes, ..Customer::default() }))
         }
         "Cart" => {
-            let (id, attributes) = owned(field)?;
-            (Entity::Cart(Box::new(Cart { id, attributes, ..Cart::default() })), ATTRIBUTES)
+            let (id, external_id, attributes) = owned(field)?;
+            Entity::Cart(Box::new(Cart { id, external_id, attributes, ..Cart::default() }))
         }
         "Order" => {
-            let (id, attributes) = owned(field)?;
-            (Entity::Order(Box::new(Order { id, attributes, ..Order::default() })), ATTRIBUTES)
+            let (id, external_id, attributes) = owned(field)?;
+            Entity::Order(Box::new(Order { id, external_id, attributes, ..Order::default() }))
         }
         "Product" => {
-            let (id, attributes) = owned(field)?;
-            (Entity::Product(Box::new(Product { id, attributes, ..Product::default() })), ATTRIBUTES)
+            let (id, external_id, attributes) = owned(field)?;
+            Entity::Product(Box::new(Product { id, external_id, attributes, ..Product::default() }))
         }
         _ => return Ok(Err(Ignore::NoCanonicalEntity)),
     };
@@ -39,29 +35,45 @@ pub(super) fn map<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Found<'
         entity,
         action,
         coverage: Coverage::Component,
-        present,
-        component: Some(component),
+        present: present(field, &[("owner_ref", "external_id"), ("id", "attributes")]),
+        component: Some(Component { kind: Text::Borrowed("metafield"), id: Some(id), name: read_name(field)? }),
         // 2, then 1, then 2 again is three events, and the first and the last have the same bytes.
         clock: None,
         is_identified_by_body: false,
     }))
 }
 
-const ATTRIBUTES: Cow<'static, [&'static str]> = Cow::Borrowed(&["attributes"]);
-
-/// The owner's id, and what is noted of it.
-fn owned(field: Node<'_>) -> Result<(Option<Text<'_>>, Attributes<'_>), Reject> {
+/// The owner's id, the back office's id of it, and what is noted of it.
+fn owned(field: Node<'_>) -> Result<(Option<Text<'_>>, Option<Text<'_>>, Attributes<'_>), Reject> {
     let mut attributes = Attributes::default();
     add_to(&mut attributes, field)?;
-    Ok((field.id("owner_id")?, attributes))
+    Ok((field.id("owner_id")?, field.id("owner_ref")?, attributes))
+}
+
+/// The name under which the owner has it among its attributes. Of one that was deleted, or whose value is a secret, it
+/// is all that there is.
+fn read_name(field: Node<'_>) -> Result<Option<Text<'_>>, Reject> {
+    let name = name(field)?;
+    if name.is_some() {
+        field.text("namespace")?;
+        field.text("key")?;
+    }
+    Ok(name)
+}
+
+/// `namespace.key`, or the key alone, without reading them.
+fn name(field: Node<'_>) -> Result<Option<Text<'_>>, Reject> {
+    let Some(key) = field.look("key")? else { return Ok(None) };
+    Ok(Some(match field.look("namespace")? {
+        Some(namespace) => Text::Owned(format!("{namespace}.{key}")),
+        None => key,
+    }))
 }
 
 /// `namespace.key` → `value`, or the JSON text of `json_value`. One that makes no attribute (without a key, without a
 /// value, of a name that is taken) stays unread, so that its name is kept too.
 pub(super) fn add_to<'a>(attributes: &mut Attributes<'a>, field: Node<'a>) -> Result<(), Reject> {
-    let Some(key) = field.look("key")? else { return Ok(()) };
-    let namespace = field.look("namespace")?;
-    let name = namespace.map_or_else(|| key.clone(), |namespace| Text::Owned(format!("{namespace}.{key}")));
+    let (Some(key), Some(name)) = (field.look("key")?, name(field)?) else { return Ok(()) };
     // Here the name that tells of a secret stands in a value, where the rules do not look. All else in it may be the secret.
     if field.is_dropped_as(&key) || field.is_dropped_as(&name) {
         field.entries()?.filter(|(key, _)| !NAMES.contains(key)).for_each(|(_, value)| value.skip());
@@ -103,7 +115,7 @@ mod tests {
             assert_eq!(out[entity]["id"], "9", "{owner}");
             assert_eq!(out[entity]["attributes"], json!({"a.b": "c"}), "{owner}");
             assert_eq!(out["meta"]["coverage"], "COMPONENT", "{owner}");
-            assert_eq!(out["meta"]["component"], json!({"kind": "metafield", "id": "7"}), "{owner}");
+            assert_eq!(out["meta"]["component"], json!({"kind": "metafield", "id": "7", "name": "a.b"}), "{owner}");
             assert_eq!(out["meta"]["present"], json!(["attributes"]), "{owner}");
             assert_eq!(out["extensions"], json!({}), "{owner}");
         }
@@ -156,8 +168,9 @@ mod tests {
         let unlinked = of("Client", json!(null));
         assert_eq!(unlinked["customer"]["external_id"], json!(null));
         assert_eq!(unlinked["meta"]["present"], json!(["external_id", "attributes"]));
-        // No other entity has a place for it.
-        assert_eq!(of("Cart", json!("K-1"))["extensions"], json!({"/object/owner_ref": "\"K-1\""}));
+        assert_eq!(of("Cart", json!("K-1"))["cart"]["external_id"], "K-1");
+        assert_eq!(of("Order", json!("K-1"))["order"]["external_id"], "K-1");
+        assert_eq!(of("Product", json!("K-1"))["product"]["external_id"], "K-1");
     }
 
     #[test]
@@ -166,50 +179,55 @@ mod tests {
             let mut object = json!({"id": 7, "owner_type": "Shopper", "owner_id": 9});
             object.as_object_mut().expect("an object").extend(field.as_object().cloned().expect("an object"));
             let out = metafield("created", object);
-            (out["customer"]["attributes"].clone(), out["extensions"].clone())
+            let name = out["meta"]["component"]["name"].clone();
+            (name, out["customer"]["attributes"].clone(), out["extensions"].clone())
         };
-        let named = |namespace: &str, key: &str| json!({"/object/namespace": format!("\"{namespace}\""), "/object/key": format!("\"{key}\"")});
-        for (field, attributes, left_over) in [
-            (json!({"namespace": "a", "key": "b", "value": "", "json_value": null}), json!({"a.b": ""}), json!({})),
-            (json!({"key": "b", "json_value": true}), json!({"b": "true"}), json!({})),
+        for (field, name, attributes, left_over) in [
+            (
+                json!({"namespace": "a", "key": "b", "value": "", "json_value": null}),
+                "a.b",
+                json!({"a.b": ""}),
+                json!({}),
+            ),
+            (json!({"key": "b", "json_value": true}), "b", json!({"b": "true"}), json!({})),
             (
                 json!({"namespace": "a", "key": "b", "value": "c", "json_value": [1]}),
+                "a.b",
                 json!({"a.b": "c"}),
                 json!({"/object/json_value": "[1]"}),
             ),
-            (
-                json!({"namespace": "a", "value": "c"}),
-                json!({}),
-                json!({"/object/namespace": "\"a\"", "/object/value": "\"c\""}),
-            ),
             // What has no value has a name still: of what was deleted it is all that there is.
-            (json!({"namespace": "a", "key": "b", "value": null}), json!({}), named("a", "b")),
-            (json!({"namespace": "a", "key": "b", "json_value": {}}), json!({}), named("a", "b")),
-            (json!({"key": "b", "json_value": {"on": 1, "api_key": "SESAME"}}), json!({"b": "{\"on\":1}"}), json!({})),
+            (json!({"namespace": "a", "key": "b", "value": null}), "a.b", json!({}), json!({})),
+            (json!({"namespace": "a", "key": "b", "json_value": {}}), "a.b", json!({}), json!({})),
+            (
+                json!({"key": "b", "json_value": {"on": 1, "api_key": "SESAME"}}),
+                "b",
+                json!({"b": "{\"on\":1}"}),
+                json!({}),
+            ),
             (
                 json!({"key": "b_token", "value": "SESAME", "json_value": "SESAME", "shown": "SESAME"}),
+                "b_token",
                 json!({}),
-                json!({"/object/key": "\"b_token\""}),
+                json!({}),
             ),
-            (json!({"namespace": "api", "key": "key", "value": "SESAME"}), json!({}), named("api", "key")),
+            (json!({"namespace": "api", "key": "key", "value": "SESAME"}), "api.key", json!({}), json!({})),
             (
                 json!({"namespace": "gift_card", "key": "code", "value": "SESAME"}),
+                "gift_card.code",
                 json!({}),
-                named("gift_card", "code"),
-            ),
-            (
-                json!({"key": "b", "value": "{\"a\":{\"password\":\"SESAME\"}}"}),
                 json!({}),
-                json!({"/object/key": "\"b\""}),
             ),
-            (
-                json!({"key": "passport_number", "value": "SESAME"}),
-                json!({}),
-                json!({"/object/key": "\"passport_number\""}),
-            ),
+            (json!({"key": "b", "value": "{\"a\":{\"password\":\"SESAME\"}}"}), "b", json!({}), json!({})),
+            (json!({"key": "passport_number", "value": "SESAME"}), "passport_number", json!({}), json!({})),
         ] {
-            assert_eq!(of(field.clone()), (attributes, left_over), "{field}");
+            assert_eq!(of(field.clone()), (json!(name), attributes, left_over), "{field}");
         }
+        // Half a name is none.
+        assert_eq!(
+            of(json!({"namespace": "a", "value": "c"})),
+            (json!(null), json!({}), json!({"/object/namespace": "\"a\"", "/object/value": "\"c\""}))
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub fn cart<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, R
     let id = cart.require_id("guid")?;
     let shopper = cart.child("shopper")?;
     let session = shopper.child("session")?;
+    let tags = session.child("tagSet")?;
     let locale = locale(session)?;
     let pricing = cart.child("shoppingCartPricing")?;
     let (line_items, places) = lines(cart, &locale)?;
@@ -25,6 +26,7 @@ pub fn cart<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, R
     };
     let entity = Cart {
         id: Some(id),
+        external_id: None,
         number: None,
         kind: Some(CartKind::Shopping),
         vendor_kind: None,
@@ -32,6 +34,7 @@ pub fn cart<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, R
         name: cart.child("modifierFields")?.text("name")?,
         checkout_id: cart.id("cartOrderGuid")?,
         order_id: None,
+        channel: tags.text("SELLING_CHANNEL")?,
         customer: shopper.object("user", party)?,
         account: shopper.object("account", account)?,
         // The checkout's own; Composer has the customer's only.
@@ -40,16 +43,23 @@ pub fn cart<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, R
         currency: session.form("currency", forms::currency)?,
         locale: locale.bcp_47,
         store: shopper.object("store", store)?,
+        market_id: None,
         line_items,
         component_item,
         item_count: cart.long("quantity")?,
         subtotal: pricing.money("subtotal")?,
-        item_total: None,
+        item_total: pricing.money("beforeCartDiscountsSubtotal")?,
         discount_total: pricing.positive_discount("cartSubtotalDiscounts")?,
         shipping_total: pricing.money("shipping")?,
         tax_total: pricing.money("taxes")?,
+        tax_included_total: None,
+        tax_additional_total: None,
+        tax_inclusive: None,
         adjustment_total: None,
         total: pricing.money("total")?,
+        amount_due: None,
+        gift_card_total: None,
+        store_credit_total: None,
         discounts: Vec::new(),
         requires_shipping: cart.boolean("requiresShipping")?,
         billing_address: address(cart.child("billingAddress")?, cart.child("billingContact")?)?,
@@ -58,6 +68,7 @@ pub fn cart<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, R
         is_default: None,
         is_private: None,
         attributes: modifiers(cart, Some("name"))?,
+        session_started_at: tags.millis("SHOPPING_START_TIME")?,
         created_at: None,
         updated_at: None,
         deleted_at: None,
@@ -90,7 +101,7 @@ fn component<'a>(
     places: &Places<'a>,
 ) -> Result<(Option<Component<'a>>, Option<LineItem<'a>>), Reject> {
     let id = item.id("guid")?;
-    let component = Component { kind: Text::Borrowed("line_item"), id: id.clone() };
+    let component = Component { kind: Text::Borrowed("line_item"), id: id.clone(), name: None };
     if action == Action::ItemRemoved && !item.is_nowhere() {
         return Ok((Some(component), Some(line_item(item, id, None, locale)?)));
     }
@@ -110,6 +121,7 @@ fn line_item<'a>(
     Ok(LineItem {
         id,
         parent_id,
+        cart_line_item_id: None,
         product_id: None,
         variant_id: None,
         sku: sku.id("code")?,
@@ -129,6 +141,7 @@ fn line_item<'a>(
         unit_discount: None,
         discount_total: None,
         discounted_subtotal: None,
+        savings: None,
         pre_tax_total: None,
         tax_total: None,
         tax_included_total: None,
@@ -141,7 +154,13 @@ fn line_item<'a>(
         taxable: None,
         weight: None,
         weight_unit: None,
+        grams: None,
+        inventory_allocated: None,
+        available_at: sku.seconds("effectiveStartDate")?,
+        available_until: sku.seconds("effectiveEndDate")?,
         digital_links: Vec::new(),
         attributes: modifiers(line, None)?,
+        created_at: None,
+        updated_at: None,
     })
 }

@@ -1,8 +1,8 @@
 //! `CUSTOMER_*` → a whole customer. Knows neither carts nor orders.
 
-use super::shared::{Profile, customer_type, email};
+use super::shared::{Profile, consents, customer_status, customer_type, email};
 use super::{mapped, subject};
-use crate::canonical::{Action, Consent, Customer, CustomerStatus, CustomerType, Entity, Gender, Text, forms};
+use crate::canonical::{Action, Customer, CustomerStatus, CustomerType, Entity, Gender, forms};
 use crate::reject::Reject;
 use crate::vendors::{Envelope, Mapped};
 
@@ -25,12 +25,15 @@ pub fn customer<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a
         email: email(customer, profile)?,
         phone: profile.text(["CP_PHONE", "AP_PHONE"])?,
         other_phone: None,
+        fax: profile.text(["CP_FAX", "AP_FAX"])?,
         title: None,
         first_name: profile.text("CP_FIRST_NAME")?,
         last_name: profile.text("CP_LAST_NAME")?,
         alternate_first_name: None,
         alternate_last_name: None,
         company: profile.text(["CP_COMPANY", "AP_NAME"])?,
+        business_number: profile.text(["CP_BUSINESS_NUMBER", "AP_BUSINESS_NUMBER"])?,
+        tax_exemption_id: profile.text(["CP_TAX_EXEMPTION_ID", "AP_TAX_EXEMPTION_ID"])?,
         birth_date: profile.date("CP_DOB")?,
         gender: vendor_gender.as_deref().map(|word| gender(word).unwrap_or(Gender::Unknown)),
         vendor_gender,
@@ -44,7 +47,7 @@ pub fn customer<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a
         preferred_channel: None,
         opted_out: None,
         consent_given: None,
-        consents: profile.flag("CP_BE_NOTIFIED")?.map(by_email).into_iter().collect(),
+        consents: consents(profile)?,
         store: None,
         sales_associate: None,
         segments: customer.texts("segments")?,
@@ -66,11 +69,6 @@ pub fn customer<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a
     mapped(Entity::Customer(Box::new(entity)), customer, BARE, action, None)
 }
 
-/// Others exist, but no document names them.
-fn customer_status(word: &str) -> Option<CustomerStatus> {
-    (word == "STATUS_ACTIVE").then_some(CustomerStatus::Active)
-}
-
 fn gender(word: &str) -> Option<Gender> {
     let is = |known: &str| word.eq_ignore_ascii_case(known);
     match () {
@@ -80,12 +78,8 @@ fn gender(word: &str) -> Option<Gender> {
     }
 }
 
-fn by_email<'a>(granted: bool) -> Consent<'a> {
-    Consent { channel: Some(Text::Borrowed("email")), granted: Some(granted), purpose: None, verified_at: None }
-}
-
-/// The documented attributes that are no shop's own. Those of them without a field are sensitive (fax and business
-/// numbers): they are left to `extensions`, and not mixed with what is nobody's secret.
+/// The documented attributes that have a field of their own: the second of two that share one is left to `extensions`,
+/// and not mixed with what is nobody's secret.
 fn has_a_place(key: &str) -> bool {
     matches!(
         key,

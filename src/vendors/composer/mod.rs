@@ -47,8 +47,13 @@ const EVENTS: &[EventType] = &[
     event("SHOPPING_CART_UPDATED", Action::Updated, cart::cart),
 ];
 
-/// Free maps of the payment provider: tokens, in practice.
-const DROPS: &[Rule] = &[Rule::new("paymentData", Why::Secret), Rule::new("paymentInstrumentData", Why::Secret)];
+const DROPS: &[Rule] = &[
+    // Free maps of the payment provider: tokens, in practice.
+    Rule::new("paymentData", Why::Secret),
+    Rule::new("paymentInstrumentData", Why::Secret),
+    // An attribute's key again, for people.
+    Rule::under("attribute", "displayNames", Why::Derived),
+];
 
 const fn event(
     name: &'static str,

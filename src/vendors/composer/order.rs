@@ -24,6 +24,7 @@ pub fn order<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, 
     let billing = [order.child("billingAddress")?, order.child("billingContact")?];
     let entity = Order {
         id: Some(id.clone()),
+        external_id: None,
         number: Some(id),
         display_number: None,
         cart_id: None,
@@ -63,6 +64,7 @@ pub fn order<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, 
         shipping_total: order.money("shipping")?,
         shipping_tax: None,
         discount_total: None,
+        has_subtotal_discount: order.boolean("hasSubtotalDiscount")?,
         adjustment_total: None,
         tax_total: order.money("taxes")?,
         tax_included_total: None,
@@ -110,6 +112,7 @@ fn line_item<'a>(
     Ok(LineItem {
         id,
         parent_id,
+        cart_line_item_id: None,
         product_id: None,
         variant_id: None,
         sku: sku.id("code")?,
@@ -132,6 +135,7 @@ fn line_item<'a>(
         unit_discount: None,
         discount_total: line.positive_discount("discountAmount")?,
         discounted_subtotal: None,
+        savings: line.money("savings")?,
         pre_tax_total: None,
         tax_total: line.money("taxAmount")?,
         tax_included_total: None,
@@ -144,8 +148,14 @@ fn line_item<'a>(
         taxable: None,
         weight: None,
         weight_unit: None,
+        grams: None,
+        inventory_allocated: line.boolean("inventoryAllocated")?,
+        available_at: sku.seconds("effectiveStartDate")?,
+        available_until: sku.seconds("effectiveEndDate")?,
         digital_links: Vec::new(),
         attributes: modifiers(line, None)?,
+        created_at: None,
+        updated_at: None,
     })
 }
 
@@ -158,6 +168,25 @@ fn tax<'a>(tax: Node<'a>) -> Result<Tax<'a>, Reject> {
         amount: tax.money("taxAmount")?,
         jurisdiction: tax.text("jurisdictionId")?,
         region: tax.text("regionId")?,
+        tag: None,
+        calculated_at: tax.millis("taxCalculationDate")?,
+    })
+}
+
+/// All taxes of one category.
+fn total_tax<'a>(tax: Node<'a>) -> Result<Tax<'a>, Reject> {
+    let name = tax.text("taxCategoryName")?;
+    tax.repeats("taxCategoryDisplayName", name.as_deref())?;
+    Ok(Tax {
+        name,
+        code: None,
+        rate: None,
+        vendor_rate: None,
+        amount: tax.money("amount")?,
+        jurisdiction: None,
+        region: None,
+        tag: None,
+        calculated_at: None,
     })
 }
 
@@ -173,6 +202,7 @@ fn shipment<'a>(shipment: Node<'a>, places: &Places<'a>) -> Result<Shipment<'a>,
         r#type: shipment.text("shipmentType")?,
         status,
         vendor_status,
+        method_id: None,
         method: None,
         method_code: None,
         carrier_code: None,
@@ -181,12 +211,22 @@ fn shipment<'a>(shipment: Node<'a>, places: &Places<'a>) -> Result<Shipment<'a>,
         cost: shipment.money("shippingCost")?,
         item_total: shipment.money("itemSubtotal")?,
         discount_total: shipment.positive_discount("subtotalDiscount")?,
+        pre_tax_total: shipment.money("totalBeforeTax")?,
         // On what is in it; the tax on shipping is `shippingTax`.
         tax_total: shipment.money("itemTax")?,
+        shipping_tax: shipment.money("shippingTax")?,
+        tax_inclusive: shipment.boolean("taxInclusive")?,
+        tax_calculation_method: shipment.id("taxCalculationMethod")?,
+        tax_document_id: shipment.id("taxDocumentId")?,
         total: shipment.money("total")?,
+        taxes: shipment.list("totalTaxLines", total_tax)?,
         stock_location_id: None,
+        stock_location_name: None,
+        origin_address: None,
         line_items,
         shipped_at: None,
+        created_at: None,
+        updated_at: None,
     })
 }
 
@@ -222,8 +262,15 @@ fn payment<'a>(payment: Node<'a>, billing: &[Node<'a>; 2]) -> Result<Payment<'a>
         provider: provider.text("paymentProviderPluginId")?,
         source_type: None,
         source_id: None,
+        source_name: instrument.text("name")?,
+        single_reserve: instrument.boolean("singleReservePerPI")?,
+        supports_multiple_charges: instrument.boolean("supportingMultiCharges")?,
         card_brand: None,
         card_last4: None,
+        card_exp_month: None,
+        card_exp_year: None,
+        card_holder_name: None,
+        description: None,
         transaction_id: None,
         transactions: Vec::new(),
         processed_at: payment.millis("transactionDate")?,

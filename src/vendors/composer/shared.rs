@@ -3,12 +3,15 @@
 
 use super::super::add_attribute;
 use super::super::cursor::{Keys, Node};
-use crate::canonical::{Account, Address, Attributes, CustomerType, Date, Party, Store, Text, forms};
+use crate::canonical::{
+    Account, Address, Attributes, Consent, CustomerStatus, CustomerType, Date, Party, Store, Text, forms,
+};
 use crate::reject::Reject;
 
 /// The attribute values of a person or an account: `{locale: {key: {stringValue, value, attribute}}}`.
 ///
-/// The definition (`attribute`) is never read: its key stands outside as well, the rest is the shop's configuration.
+/// The definition (`attribute`) is passed over as far as it says again what the place says: under which key a value
+/// stands, and whether under a locale. Its labels say the key again for people.
 #[derive(Clone, Copy)]
 pub struct Profile<'a> {
     by_locale: Node<'a>,
@@ -73,13 +76,14 @@ impl<'a> Profile<'a> {
     /// locale, else the first.
     pub fn others(self, is_known: impl Fn(&str) -> bool) -> Result<Attributes<'a>, Reject> {
         let mut attributes = Attributes::default();
-        let of_locales = self.by_locale.entries()?.filter(|(locale, _)| !locale.is_empty()).map(|(_, values)| values);
-        for values in [self.root].into_iter().chain(of_locales).filter(|values| values.is_object()) {
+        for (locale, values) in self.places()? {
             for (key, attribute) in values.entries()?.filter(|(key, it)| !is_known(key) && it.is_object()) {
                 let value = attribute.value("value")?;
                 let text = attribute.value("stringValue")?;
                 let best = if is_scalar(value) || text.is_nowhere() { value } else { text };
-                add_attribute(&mut attributes, Text::Borrowed(key), best)?;
+                if add_attribute(&mut attributes, Text::Borrowed(key), best)? {
+                    pass_over_definition(attribute, key, locale)?;
+                }
                 attribute.repeats("stringValue", attributes.get(key))?;
             }
         }
@@ -88,18 +92,30 @@ impl<'a> Profile<'a> {
 
     /// Where an attribute stands: without a locale, else under the first locale that has it.
     fn find(self, keys: impl Keys) -> Result<Node<'a>, Reject> {
-        let found = self.root.child(keys)?;
-        if !found.is_nowhere() {
-            return Ok(found);
-        }
-        for (_, values) in self.by_locale.entries()?.filter(|(_, values)| values.is_object()) {
+        for (locale, values) in self.places()? {
             let found = values.child(keys)?;
-            if !found.is_nowhere() {
+            if let Some(key) = keys.first(|key| values.has(key).then_some(key)).filter(|_| !found.is_nowhere()) {
+                pass_over_definition(found, key, locale)?;
                 return Ok(found);
             }
         }
-        Ok(found)
+        self.root.child(keys)
     }
+
+    /// The maps by key with their locales, that without a locale first.
+    fn places(self) -> Result<impl Iterator<Item = (&'a str, Node<'a>)>, Reject> {
+        let of_locales = self.by_locale.entries()?.filter(|(locale, _)| !locale.is_empty());
+        Ok([("", self.root)].into_iter().chain(of_locales).filter(|(_, values)| values.is_object()))
+    }
+}
+
+fn pass_over_definition(attribute: Node<'_>, key: &str, locale: &str) -> Result<(), Reject> {
+    let definition = attribute.value("attribute")?;
+    if definition.is_object() {
+        definition.repeats("key", Some(key))?;
+        definition.repeats("localized", Some(if locale.is_empty() { "false" } else { "true" }))?;
+    }
+    Ok(())
 }
 
 /// `value` is typed, `stringValue` the same as text. Where `value` is no scalar its shape is not documented.
@@ -135,6 +151,11 @@ pub fn customer_type(word: &str) -> Option<CustomerType> {
     })
 }
 
+/// Others exist, but no document names them.
+pub fn customer_status(word: &str) -> Option<CustomerStatus> {
+    (word == "STATUS_ACTIVE").then_some(CustomerStatus::Active)
+}
+
 /// `email` where it is there, else the attribute.
 pub fn email<'a>(customer: Node<'a>, profile: Profile<'a>) -> Result<Option<Text<'a>>, Reject> {
     let Some(email) = customer.text("email")? else { return profile.text("CP_EMAIL") };
@@ -142,19 +163,38 @@ pub fn email<'a>(customer: Node<'a>, profile: Profile<'a>) -> Result<Option<Text
     Ok(Some(email))
 }
 
+/// The one that the page names.
+pub fn consents<'a>(profile: Profile<'a>) -> Result<Vec<Consent<'a>>, Reject> {
+    let by_email = |granted| Consent {
+        channel: Some(Text::Borrowed("email")),
+        granted: Some(granted),
+        purpose: None,
+        verified_at: None,
+        created_at: None,
+    };
+    Ok(profile.flag("CP_BE_NOTIFIED")?.map(by_email).into_iter().collect())
+}
+
 /// The customer as every cart and order has it.
 pub fn party<'a>(customer: Node<'a>) -> Result<Party<'a>, Reject> {
     let profile = Profile::of(customer)?;
     let (r#type, vendor_type) = customer.word("type", customer_type, CustomerType::Unknown)?;
+    let (status, vendor_status) = customer.word("status", customer_status, CustomerStatus::Unknown)?;
     Ok(Party {
         id: customer.id("guid")?,
         external_id: customer.id("sharedId")?,
         r#type,
         vendor_type,
+        status,
+        vendor_status,
         email: email(customer, profile)?,
         first_name: profile.text("CP_FIRST_NAME")?,
         last_name: profile.text("CP_LAST_NAME")?,
         phone: profile.text("CP_PHONE")?,
+        locale: profile.form("CP_PREF_LOCALE", forms::locale)?,
+        segments: customer.texts("segments")?,
+        first_time_buyer: customer.boolean("firstTimeBuyer")?,
+        consents: consents(profile)?,
     })
 }
 
@@ -175,7 +215,26 @@ pub fn store<'a>(store: Node<'a>) -> Result<Store<'a>, Reject> {
         country_code: None,
         time_zone: store.text("timeZone")?,
         catalog: store.child("catalog")?.text("code")?,
+        default_currency: store.form("defaultCurrency", forms::currency)?,
+        default_locale: store.form("defaultLocale", forms::locale)?,
+        supported_currencies: store.forms("supportedCurrencies", forms::currency)?,
+        supported_locales: store.forms("supportedLocales", forms::locale)?,
+        cart_types: cart_types(store)?,
     })
+}
+
+/// How the store is set up. The second of two with one name, and one without a name, is left over.
+fn cart_types<'a>(store: Node<'a>) -> Result<Attributes<'a>, Reject> {
+    let mut types = Attributes::default();
+    store.list("cartTypes", |cart_type| {
+        if let Some(name) = cart_type.look("name")?
+            && add_attribute(&mut types, name, cart_type.value("modifierGroups")?)?
+        {
+            cart_type.text("name")?;
+        }
+        Ok(())
+    })?;
+    Ok(types)
 }
 
 /// A place, and whom to find there: Composer has them apart.

@@ -529,23 +529,15 @@ impl<'a> Node<'a> {
         keys: impl Keys,
         convert: impl FnOnce(&str) -> Option<Text<'_>>,
     ) -> Result<Option<Text<'a>>, Reject> {
-        self.read(keys, |node| {
-            let was_marked = node.is_marked();
-            let Some(text) = node.read_text()? else { return Ok(None) };
-            let converted = match convert(&text) {
-                // Nearly always the text was right as it stood.
-                Some(Text::Borrowed(same)) if same == text => return Ok(Some(text)),
-                Some(other) => Some(Text::Owned(other.into_owned())),
-                None => None,
-            };
-            if converted.is_none() && !text.is_empty() {
-                node.tell_odd();
-                if !was_marked {
-                    node.unmark();
-                }
-            }
-            Ok(converted)
-        })
+        self.read(keys, |node| node.read_form(convert))
+    }
+
+    /// The texts of a list in such a form, in order; what cannot be converted is left out, and stays unread.
+    pub fn forms(self, keys: impl Keys, convert: impl Fn(&str) -> Option<Text<'_>>) -> Result<Vec<Text<'a>>, Reject> {
+        match self.find(keys)? {
+            Some(list) => list.items()?.filter_map(|item| item.read_form(&convert).transpose()).collect(),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Refuses a second currency where the model has a place for one only. `wanted` is the record's.
@@ -573,8 +565,7 @@ impl<'a> Node<'a> {
         let node = self.value(keys)?;
         if !node.is_nowhere() && !node.slot().kind.is_container() {
             let was_marked = node.is_marked();
-            let same = matches!(node.slot().kind, Kind::Plain | Kind::Escaped | Kind::Number)
-                && node.read_text()?.as_deref() == mapped;
+            let same = node.read_leaf_text()?.as_deref() == mapped;
             if !same && !was_marked {
                 node.unmark();
             }
@@ -658,6 +649,24 @@ impl<'a> Node<'a> {
             }
             _ => Err(self.refuse(Code::FieldType)),
         }
+    }
+
+    fn read_form(self, convert: impl FnOnce(&str) -> Option<Text<'_>>) -> Result<Option<Text<'a>>, Reject> {
+        let was_marked = self.is_marked();
+        let Some(text) = self.read_text()? else { return Ok(None) };
+        let converted = match convert(&text) {
+            // Nearly always the text was right as it stood.
+            Some(Text::Borrowed(same)) if same == text => return Ok(Some(text)),
+            Some(other) => Some(Text::Owned(other.into_owned())),
+            None => None,
+        };
+        if converted.is_none() && !text.is_empty() {
+            self.tell_odd();
+            if !was_marked {
+                self.unmark();
+            }
+        }
+        Ok(converted)
     }
 
     fn read_boolean(self) -> Result<Option<bool>, Reject> {

@@ -71,6 +71,16 @@ impl Rules {
         self.exact.iter().map(|(_, rule)| rule).chain(&self.patterns)
     }
 
+    /// Whether, and why, what stands at the end of these keys is dropped; list indexes are no keys. For the docs.
+    pub fn why<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> Option<Why> {
+        let mut parent = "";
+        keys.into_iter().find_map(|key| {
+            let why = self.cover(tag(key.as_bytes()), key, parent);
+            parent = key;
+            why
+        })
+    }
+
     /// Whether, and why, the value under `key` is dropped; `parent` is the key under which its object stands.
     #[inline]
     pub(super) fn cover(&self, key_tag: u32, key: &str, parent: &str) -> Option<Why> {
@@ -186,5 +196,8 @@ mod tests {
         assert_eq!(cover("external_data", "x"), Some(Why::Secret));
         assert_eq!(cover("sessionToken", "x"), Some(Why::Secret));
         assert_eq!(cover("total", "x"), None);
+        assert_eq!(rules.why(["order", "gift_card", "code"]), Some(Why::Secret));
+        assert_eq!(rules.why(["gift_card", "promotion", "code"]), None);
+        assert_eq!(rules.why(["data", "external_data", "a", "b"]), Some(Why::Secret), "whatever lies below");
     }
 }

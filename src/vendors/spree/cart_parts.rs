@@ -36,6 +36,7 @@ fn wished_line<'a>(item: Node<'a>) -> Result<LineItem<'a>, Reject> {
     Ok(LineItem {
         id: item.id("id")?,
         parent_id: None,
+        cart_line_item_id: None,
         product_id: variant.id("product_id")?,
         variant_id: id_or_of(item, "variant_id", variant)?,
         sku: variant.id("sku")?,
@@ -55,6 +56,7 @@ fn wished_line<'a>(item: Node<'a>) -> Result<LineItem<'a>, Reject> {
         unit_discount: None,
         discount_total: None,
         discounted_subtotal: None,
+        savings: None,
         pre_tax_total: None,
         tax_total: None,
         tax_included_total: None,
@@ -67,7 +69,13 @@ fn wished_line<'a>(item: Node<'a>) -> Result<LineItem<'a>, Reject> {
         taxable: None,
         weight: variant.decimal("weight")?,
         weight_unit: None,
+        grams: None,
+        inventory_allocated: None,
+        available_at: None,
+        available_until: None,
         digital_links: Vec::new(),
         attributes: Attributes::default(),
+        created_at: item.time("created_at")?,
+        updated_at: item.time("updated_at")?,
     })
 }

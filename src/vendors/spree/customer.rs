@@ -24,12 +24,15 @@ pub(super) fn customer<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Ma
         email: data.text("email")?,
         phone: data.text("phone")?,
         other_phone: None,
+        fax: None,
         title: None,
         first_name: data.text("first_name")?,
         last_name: data.text("last_name")?,
         alternate_first_name: None,
         alternate_last_name: None,
         company: None,
+        business_number: None,
+        tax_exemption_id: None,
         birth_date: None,
         gender: None,
         vendor_gender: None,
@@ -78,8 +81,7 @@ fn consents<'a>(customer: Node<'a>) -> Result<Vec<Consent<'a>>, Reject> {
     let by_email = customer.boolean("accepts_email_marketing")?.map(|granted| Consent {
         channel: Some("email".into()),
         granted: Some(granted),
-        purpose: None,
-        verified_at: None,
+        ..Consent::default()
     });
     Ok(by_email.into_iter().collect())
 }

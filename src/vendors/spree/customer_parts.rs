@@ -14,6 +14,7 @@ pub(super) fn newsletter_subscriber<'a>(envelope: &Envelope<'a>, action: Action)
         granted: data.boolean("verified")?,
         purpose: Some(ConsentPurpose::Newsletter),
         verified_at: data.time("verified_at")?,
+        created_at: data.time("created_at")?,
     };
     let customer = Customer {
         id: data.id("user_id")?,
@@ -40,12 +41,17 @@ pub(super) fn store_credit<'a>(envelope: &Envelope<'a>, action: Action) -> Resul
 
 pub(super) fn payment_setup_session<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
     let data = envelope.data;
+    let method = data.child("payment_method")?;
     let setup = PaymentSetup {
         id: data.id("id")?,
         status: data.id("status")?,
         external_id: data.id("external_id")?,
-        method_id: id_or_of(data, "payment_method_id", data.child("payment_method")?)?,
+        method_id: id_or_of(data, "payment_method_id", method)?,
+        method_name: method.text("name")?,
+        provider: method.text("type")?,
         source_type: data.id("payment_source_type")?,
+        source_id: data.id("payment_source_id")?,
+        created_at: data.time("created_at")?,
     };
     let customer = Customer { id: data.id("customer_id")?, payment_setups: vec![setup], ..Customer::default() };
     part(data, action, "payment_setup_session", Entity::Customer(Box::new(customer)), &["payment_setups"])

@@ -4,7 +4,7 @@
 use super::shared::{address, coverage, currency_or, discount, id_or_of, in_currency_of, line_item};
 use super::{Envelope, Mapped, cart};
 use crate::canonical::{
-    Action, Attributes, Coverage, Entity, FulfillmentStatus, Order, OrderPaymentStatus, OrderStatus, Payment,
+    Action, Address, Attributes, Coverage, Entity, FulfillmentStatus, Order, OrderPaymentStatus, OrderStatus, Payment,
     PaymentStatus, Shipment, ShipmentItem, Text, forms,
 };
 use crate::reject::Reject;
@@ -56,6 +56,7 @@ fn order<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reje
     let updated_at = data.time("updated_at")?;
     let order = Order {
         id: Some(id.clone()),
+        external_id: None,
         number: data.text("number")?,
         display_number: None,
         // It was a cart under the same id.
@@ -95,6 +96,7 @@ fn order<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reje
         shipping_total: data.money(["ship_total", "delivery_total"])?,
         shipping_tax: None,
         discount_total: data.negative_discount(["promo_total", "discount_total"])?,
+        has_subtotal_discount: None,
         adjustment_total: data.money("adjustment_total")?,
         tax_total: data.money("tax_total")?,
         tax_included_total: data.money("included_tax_total")?,
@@ -168,12 +170,14 @@ pub(super) fn shipment<'a>(shipment: Node<'a>, of_order: Option<&Text<'a>>) -> R
     in_currency_of(shipment, of_order)?;
     let (status, vendor_status) = shipment.word(["state", "status"], shipment_state, FulfillmentStatus::Unknown)?;
     let method = shipment.child(["shipping_method", "delivery_method"])?;
+    let location = shipment.child("stock_location")?;
     Ok(Shipment {
         id: shipment.id("id")?,
         number: shipment.text("number")?,
         r#type: shipment.text("fulfillment_type")?,
         status,
         vendor_status,
+        method_id: method.id("id")?,
         method: method.text("name")?,
         method_code: method.text("code")?,
         carrier_code: None,
@@ -182,12 +186,28 @@ pub(super) fn shipment<'a>(shipment: Node<'a>, of_order: Option<&Text<'a>>) -> R
         cost: shipment.money("cost")?,
         item_total: None,
         discount_total: None,
+        pre_tax_total: None,
         tax_total: None,
+        shipping_tax: None,
+        tax_inclusive: None,
+        tax_calculation_method: None,
+        tax_document_id: None,
         total: None,
-        stock_location_id: shipment.child("stock_location")?.id("id")?,
+        taxes: Vec::new(),
+        stock_location_id: location.id("id")?,
+        stock_location_name: location.text("name")?,
+        origin_address: origin(location)?,
         line_items: shipment.list("items", shipment_item)?,
         shipped_at: shipment.time(["shipped_at", "fulfilled_at"])?,
+        created_at: shipment.time("created_at")?,
+        updated_at: shipment.time("updated_at")?,
     })
+}
+
+/// Where a stock location is, if it says so. Its id and its name are the shipment's.
+fn origin<'a>(location: Node<'a>) -> Result<Option<Address<'a>>, Reject> {
+    let origin = Address { id: None, ..address(location)? };
+    Ok(Some(origin).filter(|origin| *origin != Address::default()))
 }
 
 fn shipment_item<'a>(item: Node<'a>) -> Result<ShipmentItem<'a>, Reject> {
@@ -213,8 +233,15 @@ pub(super) fn payment<'a>(payment: Node<'a>, of_order: Option<&Text<'a>>) -> Res
         provider: method.text("type")?,
         source_type: payment.text("source_type")?,
         source_id: id_or_of(payment, "source_id", source)?,
+        source_name: None,
+        single_reserve: None,
+        supports_multiple_charges: None,
         card_brand: source.text(["cc_type", "brand"])?,
         card_last4: source.text(["last_digits", "last4"])?,
+        card_exp_month: source.long("month")?,
+        card_exp_year: source.long("year")?,
+        card_holder_name: source.text("name")?,
+        description: None,
         transaction_id: payment.id("response_code")?,
         transactions: Vec::new(),
         processed_at: None,

@@ -35,6 +35,7 @@ pub(super) fn payment_session<'a>(envelope: &Envelope<'a>, action: Action) -> Re
         provider: method.text("type")?,
         payment_id: data.child("payment")?.id("id")?,
         expires_at: data.time("expires_at")?,
+        created_at: data.time("created_at")?,
     };
     let order = Order { id: data.id("order_id")?, payment_sessions: vec![session], ..Order::default() };
     part(data, action, "payment_session", Entity::Order(Box::new(order)), &["payment_sessions"])
@@ -171,6 +172,8 @@ fn item(item: Node<'_>) -> Result<ReturnItem<'_>, Reject> {
         tax_included_total: item.money("included_tax_total")?,
         tax_additional_total: item.money("additional_tax_total")?,
         exchange_variant_id: item.id("exchange_variant_id")?,
+        reimbursement_id: item.id("reimbursement_id")?,
+        created_at: item.time("created_at")?,
     })
 }
 

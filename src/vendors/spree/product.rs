@@ -1,10 +1,10 @@
 //! `product.*`: a [`Product`], always in part: variants, images and categories are never in the payload. Knows no other
 //! event.
 //!
-//! `price`, `original_price` and `thumbnail_url` are those of the default variant and stay unread: in a patch a list
-//! that is there is the whole list, and one variant of several would clear the others.
+//! `price`, `original_price` and `thumbnail_url` are those of the default variant, and stand in fields of the product's
+//! own: in a patch a list that is there is the whole list, and one variant of several would clear the others.
 
-use super::shared::coverage;
+use super::shared::{coverage, prices};
 use super::{Envelope, Mapped};
 use crate::canonical::{Action, Attributes, Coverage, Entity, Product, ProductStatus, Text};
 use crate::reject::Reject;
@@ -21,6 +21,9 @@ const SAID: &[(&str, &str)] = &[
     ("tags", "tags"),
     ("default_variant_id", "default_variant_id"),
     ("variant_count", "variant_count"),
+    ("price", "prices"),
+    ("original_price", "prices"),
+    ("thumbnail_url", "image_url"),
     ("in_stock", "in_stock"),
     ("purchasable", "purchasable"),
     ("backorderable", "backorderable"),
@@ -56,6 +59,7 @@ fn with_status<'a>(
     let updated_at = data.time("updated_at")?;
     let product = Product {
         id: Some(data.require_id("id")?),
+        external_id: None,
         name: data.text("name")?,
         slug: data.text("slug")?,
         description: data.text("description")?,
@@ -71,11 +75,14 @@ fn with_status<'a>(
         variants: Vec::new(),
         default_variant_id: data.id("default_variant_id")?,
         variant_count: data.long("variant_count")?,
+        prices: prices(data)?,
         options: Vec::new(),
         images: Vec::new(),
+        image_url: data.id("thumbnail_url")?,
         inventory_quantity: None,
         inventory_tracking: None,
         vendor_inventory_tracking: None,
+        inventory_tracking_service: None,
         in_stock: data.boolean("in_stock")?,
         purchasable: data.boolean("purchasable")?,
         backorderable: data.boolean("backorderable")?,

@@ -1,29 +1,26 @@
 //! Variants, prices, pictures, stock and downloads: one part of a [`Product`]. A variant names its product, a picture
 //! may; of the others some name a variant, some nobody. Knows no whole product.
 
-use super::shared::{option, part};
+use super::shared::{option, part, price_of, prices};
 use super::{Envelope, Mapped};
 use crate::canonical::{
-    Action, Entity, Image, InventoryTracking, Price, PriceKind, Product, StockLevel, StockMovement, Text, Variant,
-    forms,
+    Action, Attributes, Entity, Image, InventoryTracking, PriceKind, Product, StockLevel, StockMovement, Text, Variant,
 };
 use crate::reject::Reject;
 use crate::vendors::cursor::Node;
 
 pub(super) fn variant<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
     let data = envelope.data;
-    let prices = [
-        data.object("price", |node| price_of(node, Some(PriceKind::Resolved)))?,
-        data.object("original_price", |node| price_of(node, Some(PriceKind::Base)))?,
-    ];
     let variant = Variant {
         id: data.id("id")?,
         sku: data.id("sku")?,
         barcode: None,
         name: None,
+        localized_names: Attributes::default(),
         is_master: data.boolean("is_master")?,
         options: data.list("option_values", option)?,
-        prices: prices.into_iter().flatten().collect(),
+        options_text: data.text("options_text")?,
+        prices: prices(data)?,
         cost: None,
         stock_levels: Vec::new(),
         stock_movements: Vec::new(),
@@ -33,6 +30,7 @@ pub(super) fn variant<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Map
             false => InventoryTracking::None,
         }),
         vendor_inventory_tracking: None,
+        inventory_tracking_service: None,
         in_stock: data.boolean("in_stock")?,
         purchasable: data.boolean("purchasable")?,
         backorderable: data.boolean("backorderable")?,
@@ -42,6 +40,7 @@ pub(super) fn variant<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Map
         weight: data.decimal("weight")?,
         // Its unit is the store's and in no payload.
         weight_unit: None,
+        grams: None,
         width: data.decimal("width")?,
         height: data.decimal("height")?,
         depth: data.decimal("depth")?,
@@ -66,17 +65,6 @@ pub(super) fn price<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
     with_variant(data, action, "price", None, variant)
 }
 
-fn price_of<'a>(price: Node<'a>, kind: Option<PriceKind>) -> Result<Price<'a>, Reject> {
-    Ok(Price {
-        id: price.id("id")?,
-        kind,
-        amount: price.money("amount")?,
-        compare_at_amount: price.money("compare_at_amount")?,
-        currency: price.form("currency", forms::currency)?,
-        price_list_id: price.id("price_list_id")?,
-    })
-}
-
 const OF_PRODUCT: &str = "Spree::Product";
 const OF_VARIANT: &str = "Spree::Variant";
 
@@ -87,9 +75,11 @@ pub(super) fn image<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
     let image = Image {
         id: data.id("id")?,
         url: data.id("original_url")?,
+        renditions: renditions(data)?,
         alt: data.text("alt")?,
         position: data.long("position")?,
         kind: data.id("type")?,
+        created_at: data.time("created_at")?,
     };
     let owner = data.form("viewable_type", known_owner)?;
     if owner.as_deref() == Some(OF_VARIANT) {
@@ -99,6 +89,26 @@ pub(super) fn image<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mappe
     let id = if owner.is_some() { data.id("viewable_id")? } else { None };
     let product = Product { id, images: vec![image], ..Product::default() };
     part(data, action, "image", Entity::Product(Box::new(product)), &["images"])
+}
+
+/// The vendor's key, and the name of the size in it.
+const RENDITIONS: &[(&str, &str)] = &[
+    ("mini_url", "mini"),
+    ("small_url", "small"),
+    ("medium_url", "medium"),
+    ("large_url", "large"),
+    ("xlarge_url", "xlarge"),
+    ("og_image_url", "og_image"),
+];
+
+fn renditions<'a>(image: Node<'a>) -> Result<Attributes<'a>, Reject> {
+    let mut renditions = Attributes::default();
+    for &(key, size) in RENDITIONS {
+        if let Some(url) = image.id(key)? {
+            let _is_new = renditions.insert(Text::Borrowed(size), url);
+        }
+    }
+    Ok(renditions)
 }
 
 fn known_owner(class: &str) -> Option<Text<'_>> {
@@ -112,6 +122,7 @@ pub(super) fn stock_item<'a>(envelope: &Envelope<'a>, action: Action) -> Result<
         location_id: data.id("stock_location_id")?,
         quantity: data.long("count_on_hand")?,
         backorderable: data.boolean("backorderable")?,
+        created_at: data.time("created_at")?,
     };
     let variant = Variant { id: data.id("variant_id")?, stock_levels: vec![level], ..Variant::default() };
     with_variant(data, action, "stock_item", None, variant)
@@ -126,6 +137,7 @@ pub(super) fn stock_movement<'a>(envelope: &Envelope<'a>, action: Action) -> Res
         reason: data.id("action")?,
         originator_type: data.id("originator_type")?,
         originator_id: data.id("originator_id")?,
+        created_at: data.time("created_at")?,
     };
     let variant = Variant { stock_movements: vec![movement], ..Variant::default() };
     with_variant(data, action, "stock_movement", None, variant)

@@ -2,8 +2,8 @@
 //! Knows no event.
 
 use crate::canonical::{
-    Action, Address, Attributes, ChosenOption, Component, Coverage, DigitalLink, Discount, Entity, LineItem, Text,
-    forms,
+    Action, Address, Attributes, ChosenOption, Component, Coverage, DigitalLink, Discount, Entity, LineItem, Price,
+    PriceKind, Text, forms,
 };
 use crate::reject::Reject;
 use crate::vendors::Mapped;
@@ -33,7 +33,7 @@ pub(super) fn part<'a>(
         action,
         coverage: Coverage::Component,
         present: Cow::Borrowed(present),
-        component: Some(Component { kind: Text::Borrowed(kind), id: Some(data.require_id("id")?) }),
+        component: Some(Component { kind: Text::Borrowed(kind), id: Some(data.require_id("id")?), name: None }),
         // The part's own: the entity may have changed after it.
         clock: data.time("updated_at")?,
         is_identified_by_body: false,
@@ -106,6 +106,7 @@ pub(super) fn line_item<'a>(item: Node<'a>, of_order: Option<&Text<'a>>) -> Resu
     Ok(LineItem {
         id: item.id("id")?,
         parent_id: None,
+        cart_line_item_id: None,
         product_id: None,
         variant_id: item.id("variant_id")?,
         sku: None,
@@ -125,6 +126,7 @@ pub(super) fn line_item<'a>(item: Node<'a>, of_order: Option<&Text<'a>>) -> Resu
         unit_discount: None,
         discount_total: item.negative_discount(["promo_total", "discount_total"])?,
         discounted_subtotal: item.money("discounted_amount")?,
+        savings: None,
         pre_tax_total: item.money("pre_tax_amount")?,
         tax_total: None,
         tax_included_total: item.money("included_tax_total")?,
@@ -137,8 +139,14 @@ pub(super) fn line_item<'a>(item: Node<'a>, of_order: Option<&Text<'a>>) -> Resu
         taxable: None,
         weight: None,
         weight_unit: None,
+        grams: None,
+        inventory_allocated: None,
+        available_at: None,
+        available_until: None,
         digital_links: item.list("digital_links", digital_link)?,
         attributes: Attributes::default(),
+        created_at: item.time("created_at")?,
+        updated_at: item.time("updated_at")?,
     })
 }
 
@@ -148,6 +156,9 @@ pub(super) fn option<'a>(value: Node<'a>) -> Result<ChosenOption<'a>, Reject> {
         name: value.text("option_type_name")?,
         value: value.text("name")?,
         label: value.text(["presentation", "label"])?,
+        option_id: value.id("option_type_id")?,
+        value_id: value.id("id")?,
+        name_label: value.text(["option_type_presentation", "option_type_label"])?,
     })
 }
 
@@ -155,8 +166,11 @@ pub(super) fn digital_link<'a>(link: Node<'a>) -> Result<DigitalLink<'a>, Reject
     Ok(DigitalLink {
         id: link.id("id")?,
         filename: link.text("filename")?,
+        content_type: link.id("content_type")?,
         access_counter: link.long("access_counter")?,
         expired: link.boolean("expired")?,
+        access_limit_exceeded: link.boolean("access_limit_exceeded")?,
+        created_at: link.time("created_at")?,
     })
 }
 
@@ -169,5 +183,26 @@ pub(super) fn discount<'a>(discount: Node<'a>, of_order: Option<&Text<'a>>) -> R
         code: discount.text("code")?,
         name: discount.text("name")?,
         amount: discount.negative_discount("amount")?,
+    })
+}
+
+/// Of a variant, or of the default one of a product: what a customer pays, and what it is in the catalog where a price
+/// list makes that another.
+pub(super) fn prices<'a>(node: Node<'a>) -> Result<Vec<Price<'a>>, Reject> {
+    let prices = [
+        node.object("price", |price| price_of(price, Some(PriceKind::Resolved)))?,
+        node.object("original_price", |price| price_of(price, Some(PriceKind::Base)))?,
+    ];
+    Ok(prices.into_iter().flatten().collect())
+}
+
+pub(super) fn price_of<'a>(price: Node<'a>, kind: Option<PriceKind>) -> Result<Price<'a>, Reject> {
+    Ok(Price {
+        id: price.id("id")?,
+        kind,
+        amount: price.money("amount")?,
+        compare_at_amount: price.money("compare_at_amount")?,
+        currency: price.form("currency", forms::currency)?,
+        price_list_id: price.id("price_list_id")?,
     })
 }
