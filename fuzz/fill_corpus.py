@@ -82,13 +82,15 @@ def settings():
     rows = re.findall(r"^\| `([^`]+)` \| ([^|]*) \| ([^|]*) \|.*\| `(KOINE__[^`]+)` \|$", page, re.M)
     assert len(rows) > 30, "the page has another form"
     for key, kind, default, variable in rows:
-        value = default.strip().strip("`") or "x"
+        value = "a-secret-to-be-masked" if kind.strip().startswith("secret") else default.strip().strip("`") or "x"
         way = re.sub(r"\[\]", "", key).split(".")
         nested = "".join("  " * depth + f"{step}:\n" for depth, step in enumerate(way[:-1])) + "  " * (len(way) - 1) + f"{way[-1]}: {value}\n"
         if "[]" in key:
             nested = f"sources:\n  - topics: [raw.x, '^raw\\..*']\n    {way[-1]}: {value}\n"
         put("config", nested.encode())
         put("config", f"delivery: exactly_once\n--env--\n{variable}={value}\n".encode())
+    put("config", b"{}\n--env--\nKOINE__KAFKA__PROPERTIES__SASL_PASSWORD=another-secret\nKOINE__REGISTRY__USERNAME=u\n"
+                  b"KOINE__REGISTRY__PASSWORD=a-third-secret\n")
 
 
 records()

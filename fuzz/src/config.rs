@@ -1,6 +1,7 @@
 //! The configuration: a file and variables.
 
-use koine::config::{Config, Context, RegistryAuth};
+use koine::config::settings::{Kind, SETTINGS, is_secret_property, variable};
+use koine::config::{Config, ConfigErrors, Context};
 
 /// Text of a file; behind a line `--env--` variables `NAME=value`, a line each.
 pub fn config(bytes: &[u8]) {
@@ -16,12 +17,12 @@ pub fn config(bytes: &[u8]) {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let read = parse(file, variables.clone());
-    match (read, parse(file, variables)) {
+    match (read, parse(file, variables.clone())) {
         (Ok(config), Ok(again)) => {
             let shown = config.to_yaml();
             assert_eq!(shown, again.to_yaml(), "the same text twice");
             is_usable(&config);
-            no_secret_is_shown(&config, text, &shown);
+            no_secret_is_shown(&config, &variables, text, &shown);
         }
         (Err(errors), Err(again)) => {
             assert_eq!(errors, again, "the same text twice");
@@ -33,7 +34,7 @@ pub fn config(bytes: &[u8]) {
     }
 }
 
-fn parse(file: &str, variables: Vec<(String, String)>) -> Result<Config, koine::config::ConfigErrors> {
+fn parse(file: &str, variables: Vec<(String, String)>) -> Result<Config, ConfigErrors> {
     let context = Context {
         vendors: &["bspk", "spree", "composer", "bold"],
         librdkafka: "2.12.1",
@@ -53,16 +54,14 @@ fn is_usable(config: &Config) {
 }
 
 /// A secret that the text has once has no other way to be shown.
-fn no_secret_is_shown(config: &Config, text: &str, shown: &str) {
-    let mut secrets: Vec<&str> = Vec::new();
-    match &config.registry.auth {
-        RegistryAuth::Basic { password, .. } => secrets.push(password.expose()),
-        RegistryAuth::Bearer(token) => secrets.push(token.expose()),
-        RegistryAuth::None => {}
-    }
-    secrets.extend(config.privacy.key.iter().map(|key| key.expose()));
+fn no_secret_is_shown(config: &Config, variables: &[(String, String)], text: &str, shown: &str) {
     let debug = format!("{config:?}");
-    for secret in secrets.into_iter().filter(|secret| secret.len() >= 12 && text.matches(secret).count() == 1) {
-        assert!(!shown.contains(secret) && !debug.contains(secret), "a secret is shown");
+    for (name, secret) in variables {
+        let is_setting = SETTINGS.iter().any(|it| it.kind == Kind::Secret && variable(it.key) == *name);
+        let property = name.strip_prefix("KOINE__KAFKA__PROPERTIES__").unwrap_or_default();
+        let is_secret = is_setting || is_secret_property(&property.replace('_', "."));
+        if is_secret && secret.len() >= 12 && text.matches(secret.as_str()).count() == 1 {
+            assert!(!shown.contains(secret.as_str()) && !debug.contains(secret.as_str()), "a secret is shown");
+        }
     }
 }
