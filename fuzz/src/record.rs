@@ -2,7 +2,7 @@
 
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
-use koine::canonical::EntityKind;
+use koine::canonical::{EntityKind, PiiClass, Privacy, Treatment};
 use koine::pointer::Pointer;
 use koine::translate::{DeadLetter, Header, LeafFate, Outcome, RawRecord, SourceSettings, Translated, Translator};
 use koine::vendors::vendor;
@@ -10,6 +10,7 @@ use koine::{codec, schemas};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 thread_local! {
     static JUDGE: RefCell<Judge> = RefCell::new(Judge::new());
@@ -129,7 +130,22 @@ impl Judge {
         if let (Ok(value), Wrapped::Not) = (&value, wrapped) {
             against(value, &told);
         }
+        self.keep_to_ourselves(raw, settings, &told);
         told.into_iter().filter_map(|told| told.letter).collect()
+    }
+
+    /// Where all personal data is hashed or dropped, a webhook becomes what it becomes elsewhere, with less in it.
+    fn keep_to_ourselves(&mut self, raw: &RawRecord<'_>, settings: &SourceSettings, told: &[Told]) {
+        let value = raw.value.unwrap_or_default();
+        let treatment = match value.len() % 8 {
+            0 => Treatment::Hash,
+            1 => Treatment::Drop,
+            _ => return,
+        };
+        let privacy = PiiClass::ALL.into_iter().fold(Privacy::new(b"key"), |all, class| all.with(class, treatment));
+        let hidden = self.account(raw, &SourceSettings { privacy: Arc::new(privacy), ..settings.clone() });
+        let became = |told: &Told| (told.index, told.letter.clone(), told.extensions.is_some());
+        assert!(told.iter().map(became).eq(hidden.iter().map(became)), "privacy changes what becomes of a webhook");
     }
 
     fn account(&mut self, raw: &RawRecord<'_>, settings: &SourceSettings) -> Vec<Told> {
