@@ -1,7 +1,10 @@
 //! Every body of `tests/fixtures` becomes what was written down by hand from the vendor's page, and every malformed one
 //! is refused with the code and pointer that were written down. See `tests/fixtures/README.md`.
 
-use koine::translate::{Outcome, RawRecord, SourceSettings, Translator};
+use koine::config::settings::parse_size;
+use koine::pointer::Pointer;
+use koine::reject::Code;
+use koine::translate::{Header, Outcome, RawRecord, SourceSettings, Translator};
 use koine::vendors::{VENDORS, vendor};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -43,24 +46,20 @@ fn outcome(outcome: Outcome<'_>) -> Value {
             "class": letter.code.class().as_str(),
             "pointer": letter.pointer,
             "detail": letter.detail,
+            "index": letter.index,
         }),
     }
 }
 
 fn translate(topic: &str, vendor_name: Option<&str>, value: Option<&[u8]>) -> Vec<Value> {
     let settings = SourceSettings { vendor: vendor_name.and_then(vendor), ..SourceSettings::default() };
-    let raw = RawRecord {
-        topic,
-        partition: 0,
-        offset: 7,
-        timestamp_ms: Some(1_767_225_600_000),
-        key: None,
-        value,
-        headers: &[],
-    };
     let mut outcomes = Vec::new();
-    Translator::new().translate(&raw, &settings, &mut |_, it| outcomes.push(outcome(it)));
+    Translator::new().translate(&raw(topic, value), &settings, &mut |_, it| outcomes.push(outcome(it)));
     outcomes
+}
+
+fn raw<'a>(topic: &'a str, value: Option<&'a [u8]>) -> RawRecord<'a> {
+    RawRecord { topic, partition: 0, offset: 7, timestamp_ms: Some(1_767_225_600_000), key: None, value, headers: &[] }
 }
 
 /// The value at a dotted path; what follows `extensions.` is one key.
@@ -202,21 +201,91 @@ fn every_body_is_recognised_as_its_vendors() {
     assert!(wrong.is_empty(), "{} not recognised:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// The value of a malformed record: a file, null, or pieces of text, some of them many times.
+fn malformed_value(case: &Value) -> Option<Vec<u8>> {
+    if let Some(file) = case.get("file").and_then(Value::as_str) {
+        return Some(fs::read(fixtures().join("malformed").join(file)).expect("body"));
+    }
+    let pieces = case.get("fill")?.as_array().expect("pieces");
+    let filled = pieces.iter().map(|piece| match piece {
+        Value::String(text) => text.clone(),
+        piece => {
+            let (part, times) = (piece[0].as_str().expect("a text"), piece[1].as_u64().expect("a number"));
+            (0..times).map(|nth| part.replace("<n>", &nth.to_string())).collect()
+        }
+    });
+    Some(filled.collect::<String>().into_bytes())
+}
+
+/// The headers of a malformed record.
+fn malformed_headers(case: &Value) -> Vec<Header<'_>> {
+    let listed = case.get("headers").and_then(Value::as_array).into_iter().flatten();
+    listed
+        .map(|pair| Header { name: pair[0].as_str().expect("a name"), value: pair[1].as_str().map(str::as_bytes) })
+        .collect()
+}
+
+/// What is known of the source of a malformed record, and the limits that it is held against.
+fn malformed_settings(case: &Value) -> SourceSettings {
+    let known = case["topic"].as_str().and_then(|topic| vendor(topic.strip_prefix("raw.")?));
+    let mut settings = SourceSettings { vendor: known, ..SourceSettings::default() };
+    if let Some(pointer) = case["source"]["payload_pointer"].as_str() {
+        settings.payload_pointer = Some(Pointer::parse(pointer).expect("a pointer"));
+    }
+    if let Some(size) = case["settings"]["limits.body_bytes"].as_str() {
+        settings.max_body = parse_size(size).expect("a size") as usize;
+    }
+    if let Some(depth) = case["settings"]["limits.depth"].as_str() {
+        settings.max_depth = depth.parse().expect("a number");
+    }
+    settings
+}
+
+/// How a refusal differs from what was written down.
+fn misjudged(case: &Value, got: &Value) -> Vec<String> {
+    let pointer = got["pointer"].as_str().unwrap_or("nowhere");
+    let is_within = case["within"]
+        .as_str()
+        .is_none_or(|place| pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    let wanted = ["code", "class", "pointer"].into_iter().filter_map(|key| Some((key, case.get(key)?)));
+    let differs = wanted.filter(|(key, value)| got[key] != **value);
+    let told = differs.map(|(key, value)| format!("{}: {key} should be {value}, is {got}", case["name"]));
+    let outside =
+        (!is_within).then(|| format!("{}: pointer should be within {}, is {got}", case["name"], case["within"]));
+    told.chain(outside).collect()
+}
+
 #[test]
 fn every_malformed_body_is_refused_with_its_code_and_pointer() {
     let cases = json(&fixtures().join("malformed.json"));
-    let mut wrong = Vec::new();
+    let (mut wrong, mut translator) = (Vec::new(), Translator::new());
     for case in cases.as_array().expect("a list") {
-        let file = case.get("file").and_then(Value::as_str);
-        let body = file.map(|file| fs::read(fixtures().join("malformed").join(file)).expect("body"));
-        let topic = case["topic"].as_str().expect("topic");
-        let got = translate(topic, topic.strip_prefix("raw."), body.as_deref());
-        assert_eq!(got.len(), 1, "{}", case["name"]);
-        for key in ["code", "class", "pointer"] {
-            if got[0][key] != case[key] {
-                wrong.push(format!("{}: {key} should be {}, is {}", case["name"], case[key], got[0]));
-            }
+        let (value, headers) = (malformed_value(case), malformed_headers(case));
+        let raw = RawRecord { headers: &headers, ..raw(case["topic"].as_str().expect("topic"), value.as_deref()) };
+        let mut got = Vec::new();
+        translator.translate(&raw, &malformed_settings(case), &mut |_, it| got.push(outcome(it)));
+        // Of a list one webhook is malformed, and the others are none the worse.
+        assert_eq!(got.len(), case["of"].as_u64().unwrap_or(1) as usize, "{}: {got:?}", case["name"]);
+        let refused = got.remove(case["index"].as_u64().unwrap_or(0) as usize);
+        wrong.extend(misjudged(case, &refused));
+        if refused["index"] != case["index"] {
+            wrong.push(format!("{}: index should be {}, is {refused}", case["name"], case["index"]));
         }
+        let others = got.iter().filter(|other| other["outcome"] != "event");
+        wrong.extend(others.map(|other| format!("{}: a good neighbour is {other}", case["name"])));
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Each code has its cases: enough that it is no accident when they are all right.
+#[test]
+fn every_code_that_a_body_can_earn_has_twenty_malformed_bodies() {
+    let cases = json(&fixtures().join("malformed.json"));
+    let mut count: BTreeMap<&str, usize> = Code::ALL.iter().map(|code| (code.as_str(), 0)).collect();
+    for case in cases.as_array().expect("a list") {
+        *count.get_mut(case["code"].as_str().expect("a code")).expect("a code that there is") += 1;
+    }
+    // Only a broker can say it, and it does not matter of what: see the README beside the list.
+    assert_eq!(count.remove(Code::RecordRefused.as_str()), Some(0));
+    assert!(count.values().all(|&bodies| bodies >= 20), "{count:?}");
 }

@@ -43,15 +43,15 @@ def unique():
 @pytest.fixture(scope="session")
 def deploy(stack, koine, tmp_path_factory):
     """Makes a koine with outputs and registered schemas of its own, and raw topics: new ones, `sources` being {raw name:
-    (vendor, partitions)}, or those of another koine, `raw` being its `sources`."""
+    (vendor, partitions)}, or those of another koine, `raw` being its `sources`. `settings` are the canonical topics'."""
 
-    def make(sources=None, raw=None, delivery="exactly_once", dead=2):
+    def make(sources=None, raw=None, delivery="exactly_once", dead=2, **settings):
         prefix = f"t{uuid.uuid4().hex[:8]}."
         if raw is None:
             stack.create({prefix + name: partitions for name, (_, partitions) in sources.items()})
             raw = {prefix + name: vendor for name, (vendor, _) in sources.items()}
         made = support.Deployment(stack, koine, tmp_path_factory.mktemp("koine"), prefix, raw, prefix + "koine", delivery)
-        made.create_outputs(dead=dead)
+        made.create_outputs(dead=dead, **settings)
         made.register()
         return made
 

@@ -44,12 +44,12 @@ SESSION_TIMEOUT_MS = 6000
 
 
 def config(brokers, registry, group, sources, prefix, delivery, port, instance):
-    """koine's configuration file; `sources` is {raw topic: vendor}."""
+    """koine's configuration file; `sources` is {raw topic: vendor, or all that the source sets}."""
     return {
         "kafka": {"bootstrap_servers": brokers, "group": group, "properties": {"session.timeout.ms": SESSION_TIMEOUT_MS}}
                  | ({"instance": instance} if instance else {}),
         "registry": {"url": registry},
-        "sources": [{"topics": [topic], "vendor": vendor} for topic, vendor in sources.items()],
+        "sources": [{"topics": [topic]} | (source if isinstance(source, dict) else {"vendor": source}) for topic, source in sources.items()],
         # Two deployments may read the same raw topics.
         "topics": {"prefix": prefix, "dead_letter_prefix": f"dlq.{prefix}"},
         "delivery": delivery,
@@ -126,6 +126,23 @@ def at(document, path):
     return MISSING
 
 
+def malformed():
+    """The hostile corpus; of a body that is filled up, the text is made here."""
+    cases = json.loads((FIXTURES / "malformed.json").read_text())
+    for case in cases:
+        if "file" in case:
+            case["value"] = (FIXTURES / "malformed" / case["file"]).read_bytes()
+        elif "fill" in case:
+            times = lambda part, n: "".join(part.replace("<n>", str(nth)) for nth in range(n))
+            case["value"] = "".join(p if isinstance(p, str) else times(*p) for p in case["fill"]).encode()
+        else:
+            assert case["null"]
+            case["value"] = None
+        # After those that the test itself puts on every record.
+        case["headers"] = [(name, value and value.encode()) for name, value in case.get("headers", [])]
+    return cases
+
+
 # ---- Kafka ----
 
 @dataclass
@@ -156,9 +173,9 @@ class Stack:
         self.schemas = {}
         self.known_partitions = {}
 
-    def create(self, topics):
+    def create(self, topics, **settings):
         """Creates {name: partitions}; retention and cleanup policy are the broker's (delete, for ever)."""
-        for name, done in self.admin.create_topics([NewTopic(t, n, 1) for t, n in topics.items()]).items():
+        for name, done in self.admin.create_topics([NewTopic(t, n, 1, config=settings) for t, n in topics.items()]).items():
             done.result(30)
         known = lambda: self.admin.list_topics(timeout=10).topics
         wait_for(lambda: set(topics) <= set(known()), "topics created", 30)
@@ -287,7 +304,7 @@ def environment(**extra):
 
 @dataclass
 class Deployment:
-    """One koine: its prefix, its group, its topics. `sources` is {raw topic: vendor}."""
+    """One koine: its prefix, its group, its topics. `sources` is {raw topic: vendor, or all that the source sets}."""
     stack: Stack
     binary: Path
     directory: Path
@@ -310,8 +327,10 @@ class Deployment:
     def dead(self):
         return [dlq_topic(self.prefix, raw) for raw in self.sources]
 
-    def create_outputs(self, canonical=3, dead=2):
-        self.stack.create({t: canonical for t in self.canonical} | {t: dead for t in self.dead})
+    def create_outputs(self, canonical=3, dead=2, **settings):
+        """`settings` are the canonical topics'."""
+        self.stack.create({t: canonical for t in self.canonical}, **settings)
+        self.stack.create({t: dead for t in self.dead})
 
     def write_config(self, name, port, registry=None):
         path = self.directory / f"{name}.yaml"

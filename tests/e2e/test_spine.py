@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from support import (BULK, FIXTURES, MISSING, VENDORS, Bulk, Deployment, Door, at, bodies, dlq_topic, environment,
-                     expectations, wait_for)
+from support import (BULK, FIXTURES, MISSING, VENDORS, Bulk, Deployment, Door, at, bodies, dlq_topic, environment, expectations,
+                     malformed, wait_for)
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -160,53 +160,100 @@ def payload_values(body):
     return [text for text in texts if not re.fullmatch(rb"[A-Za-z_.]+", text)]
 
 
-def test_malformed_comes_out_as_it_came_in(stack, deploy):
-    cases = json.loads((FIXTURES / "malformed.json").read_text())
+@pytest.mark.parametrize("settings", sorted({json.dumps(case.get("settings", {})) for case in malformed()}))
+def test_malformed_comes_out_as_it_came_in(stack, deploy, settings):
+    """The whole hostile corpus: one dead letter each, the right one, with the bytes as they came; and of a list, the good
+    neighbours are events."""
+    cases = [case for case in malformed() if json.dumps(case.get("settings", {})) == settings]
     assert len({case["name"] for case in cases}) == len(cases) > 0
-    names = {case["topic"]: case["topic"].removeprefix("raw.") for case in cases}
-    deployment = deploy({topic: (vendor if vendor in VENDORS else "auto", 3) for topic, vendor in names.items()})
+    vendor = {case["topic"]: case["topic"].removeprefix("raw.") for case in cases}
+    sources = {case["topic"]: {"vendor": vendor[case["topic"]] if vendor[case["topic"]] in VENDORS else "auto"} | case.get("source", {})
+               for case in cases}
+    deployment = deploy({topic: (source, 3) for topic, source in sources.items()})
     sent = {}
-    for topic in names:
+    for topic, source in sources.items():
         raw = deployment.prefix + topic
         mine = [case for case in cases if case["topic"] == topic]
-        records = [{"key": f"S3CRET-key-{case['name']}".encode(), "headers": HEADERS, "timestamp": FIRST_TIMESTAMP + i, "partition": i % 3,
-                    "value": None if case.get("null") else (FIXTURES / "malformed" / case["file"]).read_bytes()}
-                   for i, case in enumerate(mine)]
+        assert all(source.items() >= case.get("source", {}).items() for case in mine)
+        records = [{"key": f"S3CRET-key-{case['name']}".encode(), "headers": HEADERS + case["headers"], "timestamp": FIRST_TIMESTAMP + i,
+                    "partition": i % 3, "value": case["value"]} for i, case in enumerate(mine)]
         for case, record, place in zip(mine, records, stack.produce(raw, records)):
             sent[raw, *place] = (case, record)
-    with deployment.process() as koine:
+    limits = {f"KOINE__{name.upper().replace('.', '__')}": value for name, value in json.loads(settings).items()}
+    with deployment.process(**limits) as koine:
         deployment.wait_consumed()
         koine.stop()
         log = koine.output().encode()
     letters = {}
     for letter in stack.read(deployment.dead, decode=None):
-        added = dict(letter.headers[len(KEPT):])
+        added = dict(letter.headers)
         place = tuple(added[f"__dlq.errors.{part}"].decode() for part in ("topic", "partition", "offset"))
         letters.setdefault((place[0], int(place[1]), int(place[2])), []).append(letter)
     assert letters.keys() == sent.keys()
     misjudged = []
     for (raw, partition, offset), (case, record) in sent.items():
         what = case["name"]
+        kept = KEPT + case["headers"]
         [letter] = letters[raw, partition, offset]
         assert letter.topic == dlq_topic(deployment.prefix, raw), what
         assert letter.partition == partition % len(stack.partitions([letter.topic])), what
         assert (letter.key, letter.value, letter.timestamp) == (record["key"], record["value"], record["timestamp"]), what
-        assert letter.headers[:len(KEPT)] == KEPT, what
-        ours = letter.headers[len(KEPT):]
+        assert letter.headers[:len(kept)] == kept, what
+        ours = letter.headers[len(kept):]
         added = {name: value.decode("utf-8") for name, value in ours}
         assert len(added) == len(ours), what
         assert ALWAYS <= added.keys() <= ALWAYS | SOMETIMES, what
         assert sum(len(name) + len(value) for name, value in ours) <= 8192, what
         assert added["__dlq.errors.group"] == deployment.group, what
-        found = added["koine.error.code"], added["koine.error.class"], added.get("koine.error.pointer", "")
-        if found != (case["code"], case["class"], case["pointer"]):
-            misjudged.append((what, found, case["code"], case["class"], case["pointer"]))
+        found = added["koine.error.code"], added["koine.error.class"], added.get("koine.event.index")
+        wanted = case["code"], case["class"], str(case["index"]) if "index" in case else None
+        pointer = added.get("koine.error.pointer", "")
+        is_there = pointer == case["pointer"] if "pointer" in case else f"{pointer}/".startswith(f"{case['within']}/")
+        if found != wanted or not is_there:
+            misjudged.append((what, found, pointer, wanted, case.get("pointer", case.get("within"))))
         # The one header that may repeat something of the body is the event's type.
         told = b"\n".join(value for name, value in ours if name != "koine.event.type")
         for secret in [*payload_values(record["value"]), record["key"], b"S3CRET"]:
             assert secret not in told, what
             assert secret not in log, what
     assert misjudged == []
+    neighbours = Counter(record.source for record in stack.read(deployment.canonical))
+    assert neighbours == Counter({place: case["of"] - 1 for place, (case, _) in sent.items() if case.get("of", 1) > 1})
+
+
+def test_what_a_broker_refuses_is_a_dead_letter(stack, deploy):
+    """Good bodies of all four entities, older than the canonical topics take: only the broker can say so, and the raw and the
+    dead-letter topics take them."""
+    names = {"bspk": ["shopper.created", "client.deleted", "cart.created", "metafield.updated"],
+             "spree": ["order.completed", "order.paid.thin", "order.created.cart_state", "payment.created", "product.updated",
+                       "price.created", "customer.created", "wishlist.created"],
+             "composer": ["CUSTOMER_UPDATED", "SHOPPING_CART_UPDATED", "ORDER_RELEASED"],
+             "bold": ["customer.saved", "order.saved", "order.deleted", "product.saved", "category.saved"]}
+    old = 1_000_000_000_000
+    limit = {"message.timestamp.type": "CreateTime", "message.timestamp.before.max.ms": str(365 * 24 * 3600 * 1000)}
+    deployment = deploy({f"raw.{vendor}": (vendor, 2) for vendor in names}, **limit)
+    sent = {}
+    for topic, vendor in deployment.sources.items():
+        # A record that is taken stands before and behind each that is not.
+        values = [value for name in names[vendor] for value in [bodies(vendor)[name]] * 2]
+        records = [{"value": value, "key": str(i).encode(), "partition": i % 4 // 2} | ({"timestamp": old + i} if i % 2 else {})
+                   for i, value in enumerate(values)]
+        sent |= {(topic, *place): record for place, record in zip(stack.produce(topic, records), records)}
+    with deployment.process() as koine:
+        deployment.wait_consumed()
+        koine.stop()
+    refused = {place: record for place, record in sent.items() if "timestamp" in record}
+    assert len(refused) == 20
+    letters = {}
+    for letter in stack.read(deployment.dead, decode=None):
+        added = {name: value.decode() for name, value in letter.headers}
+        found = added["koine.error.code"], added["koine.error.class"], added.get("koine.error.pointer", "")
+        assert found == ("record.refused", "limit", "")
+        place = added["__dlq.errors.topic"], int(added["__dlq.errors.partition"]), int(added["__dlq.errors.offset"])
+        assert place not in letters, "twice"
+        letters[place] = letter.key, letter.value, letter.timestamp
+    assert letters == {place: (record["key"], record["value"], record["timestamp"]) for place, record in refused.items()}
+    assert Counter(record.source for record in stack.read(deployment.canonical)) == Counter(sent.keys() - refused.keys())
 
 
 # ---- crashes ----
@@ -421,11 +468,10 @@ ELSEWHERE = {"TZ": "Asia/Kolkata", "LC_ALL": "tr_TR.UTF-8", "LANG": "de_DE.UTF-8
 def test_the_world_around_changes_nothing(stack, deploy):
     """Good and malformed bodies through two koines that agree on nothing but the raw topics: the same keys, values, headers,
     timestamps and partitions."""
-    cases = json.loads((FIXTURES / "malformed.json").read_text())
     here = deploy(RAW)
     for topic, vendor in here.sources.items():
-        broken = [(FIXTURES / "malformed" / case["file"]).read_bytes() for case in cases
-                  if case["topic"] == f"raw.{vendor}" and "file" in case]
+        # One webhook each: what is told of a record is looked up by its place.
+        broken = [case["value"] for case in malformed() if case["topic"] == f"raw.{vendor}" and "file" in case and "of" not in case]
         values = [*bodies(vendor).values(), *broken]
         stack.produce(topic, [{"value": value, "key": str(i).encode(), "timestamp": FIRST_TIMESTAMP + i, "partition": i % 2,
                                "headers": TRACE} for i, value in enumerate(values)])
