@@ -376,7 +376,10 @@ any      any
         let body = page.body("a.created").expect("a body");
         let here = |pointer: &str| page.find(body, steps(pointer));
         assert!(matches!(here("/free/x/y"), Here::Open(Some(PiiClass::Undocumented))));
-        assert!(matches!(here("/any/0/y"), Here::Open(Some(PiiClass::Undocumented))), "whatever that is, no page says it");
+        assert!(
+            matches!(here("/any/0/y"), Here::Open(Some(PiiClass::Undocumented))),
+            "whatever that is, no page says it"
+        );
         for undocumented in ["/new", "/data/known/new", "/data/known/city/new", "/new/below"] {
             assert!(here(undocumented).is_undocumented(), "{undocumented}");
         }
