@@ -9,8 +9,10 @@
 //! This module knows no vendors, no Kafka, and no registry: the schema's id is handed in.
 
 mod container;
+mod origin;
 
 pub use container::ContainerFile;
+pub use origin::{Origin, origin, unframed};
 
 use crate::canonical::{EntityKind, Event};
 use serde::ser::{self, Serialize};

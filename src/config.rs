@@ -12,6 +12,7 @@ pub use yaml::Place;
 
 use crate::canonical::{PiiClass, Treatment};
 use crate::pointer::Pointer;
+use crate::seal::PublicKey;
 use read::{Reader, Step, not_one_of};
 use std::borrow::Cow;
 use std::fmt;
@@ -31,6 +32,7 @@ pub struct Config {
     pub delivery: Delivery,
     pub workers: Workers,
     pub batch: Batch,
+    pub breaker: Breaker,
     pub limits: Limits,
     pub dlq: DeadLetters,
     pub privacy: Privacy,
@@ -53,6 +55,10 @@ pub struct Kafka {
     /// A name that no other process of the group has while this one lives.
     pub instance: Option<String>,
     pub group_protocol: GroupProtocol,
+    /// How long a partition with records to come may stand still before it is looked into.
+    pub stuck_after: Duration,
+    /// Tokens for SASL/OAUTHBEARER.
+    pub oauth: Option<OauthSettings>,
     /// librdkafka's properties in the order they were given; none that koine owns. Values may be secrets.
     pub properties: Vec<(String, Secret)>,
 }
@@ -70,10 +76,24 @@ pub struct RegistrySettings {
     /// `http://…` or `https://…`; `None` where the command needs no registry and none is set.
     pub url: Option<String>,
     pub auth: RegistryAuth,
-    /// PEM certificates to trust besides the system's.
-    pub ca_file: Option<PathBuf>,
+    pub tls: TlsFiles,
     /// Limit of one request.
     pub timeout: Duration,
+    /// Between two attempts.
+    pub longest_pause: Duration,
+    /// Schemas and their ids, for when it is away.
+    pub bundle: Option<PathBuf>,
+    /// How often the ids in use are compared with the registry's.
+    pub check_every: Duration,
+}
+
+/// PEM files of one connection over TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificates to trust besides the system's.
+    pub ca: Option<PathBuf>,
+    /// This client's own certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +101,20 @@ pub enum RegistryAuth {
     None,
     Basic { username: String, password: Secret },
     Bearer(Secret),
+    Oauth(OauthSettings),
+}
+
+/// Where tokens come from: OIDC client credentials.
+#[derive(Debug, Clone)]
+pub struct OauthSettings {
+    /// The section, for messages: `kafka.oauth`.
+    pub section: &'static str,
+    pub token_url: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+    pub scope: Option<String>,
+    /// PEM certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Raw topics and what is known about them beforehand.
@@ -163,6 +197,17 @@ pub struct Batch {
     pub wait: Duration,
 }
 
+/// When a partition is left alone because most of what comes from it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// Whether it is not read then; else it is only said.
+    pub pauses: bool,
+    pub records: u64,
+    pub window: Duration,
+    pub pause: Duration,
+    pub longest_pause: Duration,
+}
+
 /// What is too much for one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -181,6 +226,8 @@ pub struct DeadLetters {
     pub streams: bool,
     /// Also those of Spring Kafka.
     pub spring: bool,
+    /// Whoever has the private key to this one may read the values.
+    pub seal: Option<PublicKey>,
 }
 
 /// What is done with personal data.
@@ -395,6 +442,7 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
         bytes: whole(read, "batch.bytes"),
         wait: Duration::from_millis(read.number("batch.wait").unwrap_or_default()),
     };
+    let breaker = breaker(read);
     let limits = Limits { body_bytes: whole(read, "limits.body_bytes"), depth: whole(read, "limits.depth") };
     let dlq = dead_letters(read);
     let privacy = privacy(read);
@@ -425,6 +473,7 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
         delivery,
         workers,
         batch,
+        breaker,
         limits,
         dlq,
         privacy,
@@ -459,7 +508,75 @@ fn kafka(read: &mut Reader<'_>, context: &Context<'_>) -> Kafka {
         let reason = "`consumer` needs librdkafka 2.15.0 or newer: before, a member over max.poll.interval.ms is expelled for good (librdkafka 5541)";
         read.wrong("kafka.group_protocol", format!("{reason}; this is {}", context.librdkafka));
     }
-    Kafka { bootstrap_servers, group, instance, group_protocol, properties: properties(read) }
+    let oauth = oauth(read, "kafka.oauth");
+    let properties = properties(read);
+    if oauth.is_some() {
+        check_oauth_properties(read, &properties);
+    }
+    let stuck_after = Duration::from_millis(read.number("kafka.stuck_after").unwrap_or_default());
+    Kafka { bootstrap_servers, group, instance, group_protocol, stuck_after, oauth, properties }
+}
+
+/// Tokens are for OAUTHBEARER and nothing else.
+fn check_oauth_properties(read: &mut Reader<'_>, properties: &[(String, Secret)]) {
+    for (name, value) in properties {
+        let wanted: &[&str] = match name.as_str() {
+            "sasl.mechanism" | "sasl.mechanisms" => &["OAUTHBEARER"],
+            "security.protocol" => &["SASL_SSL", "SASL_PLAINTEXT"],
+            "sasl.username" | "sasl.password" => &[],
+            _ => continue,
+        };
+        if !wanted.iter().any(|word| value.expose().eq_ignore_ascii_case(word)) {
+            let instead = if wanted.is_empty() {
+                "is of no use".to_owned()
+            } else {
+                format!("should be {}", wanted.join(" or "))
+            };
+            let path = format!("kafka.properties.{name}");
+            read.errors.push(ConfigError { path, place: None, message: format!("{instead} where kafka.oauth is set") });
+        }
+    }
+}
+
+/// A section of client credentials; `None` where nothing of it is set, or something is wrong.
+fn oauth(read: &mut Reader<'_>, section: &'static str) -> Option<OauthSettings> {
+    let path = |name: &str| format!("{section}.{name}");
+    let token_url = read.checked(&path("token_url"), address);
+    let client_id = read.text(&path("client_id"));
+    let client_secret = read.secret(&path("client_secret"));
+    let scope = read.text(&path("scope"));
+    let ca_file = read.file(&path("ca_file"));
+    let is_given = |read: &Reader<'_>, name: &str| read.given(&path(name)).is_some();
+    let names = ["token_url", "client_id", "client_secret", "client_secret_file", "scope", "ca_file"];
+    if !names.iter().any(|name| is_given(read, name)) {
+        return None;
+    }
+    for name in ["token_url", "client_id", "client_secret"] {
+        if !is_given(read, name) && !is_given(read, &format!("{name}_file")) {
+            read.wrong(section, format!("has no {name}: `token_url`, `client_id` and `client_secret` belong together"));
+        }
+    }
+    Some(OauthSettings {
+        section,
+        token_url: token_url?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        scope,
+        ca_file,
+    })
+}
+
+/// An address with no user in it: it is shown wherever the configuration is.
+fn address(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
+    match host {
+        None | Some("") => Err("should begin with http:// or https:// and name a host".to_owned()),
+        Some(host) if host.contains('@') => {
+            Err("names a user, which would be shown wherever the address is".to_owned())
+        }
+        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
+    }
 }
 
 fn dead_letters(read: &mut Reader<'_>) -> DeadLetters {
@@ -470,7 +587,20 @@ fn dead_letters(read: &mut Reader<'_>) -> DeadLetters {
         read.wrong(path, not_one_of(set, SETS.into_iter()));
     }
     let has = |name: &str| sets.iter().any(|(_, set)| set == name);
-    DeadLetters { drop_headers, connect: has("connect"), streams: has("streams"), spring: has("spring") }
+    let (connect, streams, spring) = (has("connect"), has("streams"), has("spring"));
+    DeadLetters { drop_headers, connect, streams, spring, seal: seal(read) }
+}
+
+fn seal(read: &mut Reader<'_>) -> Option<PublicKey> {
+    let text = read.checked("dlq.seal.public_key", PublicKey::parse);
+    let file = read.checked("dlq.seal.public_key_file", |path| {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+        PublicKey::parse(&text).map_err(|error| format!("{path} {error}"))
+    });
+    if text.is_some() && file.is_some() {
+        read.wrong("dlq.seal.public_key_file", "and dlq.seal.public_key are both set");
+    }
+    text.or(file)
 }
 
 fn privacy(read: &mut Reader<'_>) -> Privacy {
@@ -551,20 +681,18 @@ fn properties(read: &mut Reader<'_>) -> Vec<(String, Secret)> {
 
 fn registry(read: &mut Reader<'_>) -> RegistrySettings {
     let url = read.checked("registry.url", |text| {
-        let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-        let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
-        match host {
-            None | Some("") => Err("should begin with http:// or https:// and name a host".to_owned()),
-            // It would be shown wherever the address is.
-            Some(host) if host.contains('@') => {
-                Err("names a user: put user and password into registry.username and registry.password".to_owned())
-            }
-            Some(_) => Ok(text.trim_end_matches('/').to_owned()),
-        }
+        address(text).map_err(|message| match message.starts_with("names a user") {
+            true => format!("{message}: put user and password into registry.username and registry.password"),
+            false => message,
+        })
     });
     let username = read.text("registry.username");
     let password = read.secret("registry.password");
     let token = read.secret("registry.bearer_token");
+    let oauth = oauth(read, "registry.oauth");
+    if oauth.is_some() && (username.is_some() || token.is_some()) {
+        read.wrong("registry.oauth", "and another way to authenticate are both set: one is due");
+    }
     let auth = match (username, password, token) {
         (None, None, None) => RegistryAuth::None,
         (None, None, Some(token)) => RegistryAuth::Bearer(token),
@@ -585,13 +713,24 @@ fn registry(read: &mut Reader<'_>) -> RegistrySettings {
             RegistryAuth::None
         }
     };
-    let ca_file = read.checked("registry.ca_file", |text| match std::fs::metadata(text) {
-        Ok(found) if found.is_file() => Ok(PathBuf::from(text)),
-        Ok(_) => Err(format!("{text} is no file")),
-        Err(error) => Err(format!("cannot read {text}: {error}")),
-    });
+    let auth = oauth.map_or(auth, RegistryAuth::Oauth);
+    let tls = tls(read);
     let timeout = Duration::from_millis(read.number("registry.timeout").unwrap_or_default());
-    RegistrySettings { url, auth, ca_file, timeout }
+    let longest_pause = Duration::from_millis(read.number("registry.longest_pause").unwrap_or_default());
+    let bundle = read.file("registry.bundle");
+    let check_every = Duration::from_millis(read.number("registry.check_every").unwrap_or_default());
+    RegistrySettings { url, auth, tls, timeout, longest_pause, bundle, check_every }
+}
+
+fn tls(read: &mut Reader<'_>) -> TlsFiles {
+    let ca = read.file("registry.ca_file");
+    let (cert, key) = (read.file("registry.cert_file"), read.file("registry.key_file"));
+    for (here, other) in [("registry.cert_file", "registry.key_file"), ("registry.key_file", "registry.cert_file")] {
+        if read.given(here).is_some() && read.given(other).is_none() {
+            read.wrong(here, format!("has no {other} beside it"));
+        }
+    }
+    TlsFiles { ca, identity: cert.zip(key) }
 }
 
 /// Where nobody said what to read: `raw.<vendor>`, with the common prefix, for each vendor.
@@ -701,6 +840,21 @@ fn topics(read: &mut Reader<'_>) -> Topics {
         dead_letter_prefix: dead_letter_prefix.unwrap_or_default(),
         create,
     }
+}
+
+fn breaker(read: &mut Reader<'_>) -> Breaker {
+    let time = |read: &mut Reader<'_>, key| Duration::from_millis(read.number(key).unwrap_or_default());
+    let breaker = Breaker {
+        pauses: read.word("breaker") == 0,
+        records: read.number("breaker_limits.records").unwrap_or_default(),
+        window: time(read, "breaker_limits.window"),
+        pause: time(read, "breaker_limits.pause"),
+        longest_pause: time(read, "breaker_limits.longest_pause"),
+    };
+    if breaker.longest_pause < breaker.pause {
+        read.wrong("breaker_limits.longest_pause", "is shorter than breaker_limits.pause");
+    }
+    breaker
 }
 
 /// A subscription that matches one of our own outputs would feed on itself.

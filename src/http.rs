@@ -1,14 +1,18 @@
-//! The port for machines that watch: `/metrics`, `/livez`, `/readyz`, `/version`. Shows counts and states, never a
-//! setting or a payload. Knows neither Kafka nor the registry: who does tells [`Health`].
+//! The port for machines that watch: `/metrics`, `/livez`, `/readyz`, `/version`, `/breakers`. Shows counts and states,
+//! never a setting or a payload. One thing can be done here, from this machine only: `POST /breakers/resume`. Knows neither Kafka nor the registry: who does tells [`Health`].
+
+mod board;
+
+pub use board::{Board, BreakerState, BreakerView};
 
 use crate::telemetry::{BuildInfo, Metrics, negotiate};
-use axum::extract::State;
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router, routing::get};
+use axum::{Json, Router, routing::get, routing::post};
 use serde_json::json;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,6 +24,7 @@ pub struct Health {
     schemas: AtomicBool,
     draining: AtomicBool,
     workers: Mutex<Vec<Arc<Beat>>>,
+    breakers: Board,
 }
 
 /// What one worker says of itself.
@@ -47,6 +52,7 @@ impl Health {
             schemas: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             workers: Mutex::new(Vec::new()),
+            breakers: Board::default(),
         }
     }
 
@@ -70,6 +76,11 @@ impl Health {
     /// The process leaves: no longer ready, still alive.
     pub fn draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// The breakers of all partitions that this process reads.
+    pub fn breakers(&self) -> &Board {
+        &self.breakers
     }
 
     /// What is not alive, in words; empty: everything is. Before the first worker there is nothing to be dead, since
@@ -158,6 +169,8 @@ struct Pages {
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     build: BuildInfo,
+    /// This machine's, if it is one of its own that is listened on.
+    ip: IpAddr,
 }
 
 /// Binds and serves until [`Server::stop`]. Needs a tokio runtime. The error is the bind's, such as an address in use.
@@ -175,7 +188,12 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/drift", get(drift))
         .route("/version", get(version))
-        .with_state(Arc::new(Pages { health, metrics, build }));
+        .route("/breakers", get(breakers))
+        .route("/breakers/resume", post(resume_all))
+        .route("/breakers/resume/{topic}", post(resume_topic))
+        .route("/breakers/resume/{topic}/{partition}", post(resume_partition))
+        .with_state(Arc::new(Pages { health, metrics, build, ip: address.ip() }))
+        .into_make_service_with_connect_info::<SocketAddr>();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let until = async {
         // A dropped sender is a stop as well.
@@ -228,6 +246,45 @@ async fn version(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
     Json(
         json!({ "name": "koine", "version": pages.build.version, "build": pages.build.build, "librdkafka": pages.build.librdkafka }),
     )
+}
+
+async fn breakers(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
+    Json(pages.health.breakers().list())
+}
+
+type Peer = ConnectInfo<SocketAddr>;
+
+async fn resume_all(State(pages): State<Arc<Pages>>, peer: Peer) -> Response {
+    pages.resume(peer, None, None)
+}
+
+async fn resume_topic(State(pages): State<Arc<Pages>>, peer: Peer, Path(topic): Path<String>) -> Response {
+    pages.resume(peer, Some(&topic), None)
+}
+
+async fn resume_partition(
+    State(pages): State<Arc<Pages>>,
+    peer: Peer,
+    Path((topic, partition)): Path<(String, i32)>,
+) -> Response {
+    pages.resume(peer, Some(&topic), Some(partition))
+}
+
+impl Pages {
+    /// Who may run a program beside this process may stop it, too: to let it go on is less. Anybody else is refused.
+    fn resume(&self, ConnectInfo(peer): Peer, topic: Option<&str>, partition: Option<i32>) -> Response {
+        if !is_here(peer.ip(), self.ip) {
+            return (StatusCode::FORBIDDEN, Json(json!({ "error": "only from the machine or pod itself" })))
+                .into_response();
+        }
+        Json(json!({ "resumed": self.health.breakers().resume(topic, partition) })).into_response()
+    }
+}
+
+/// Whether a peer is this machine.
+fn is_here(peer: IpAddr, ours: IpAddr) -> bool {
+    let peer = peer.to_canonical();
+    peer.is_loopback() || peer == ours.to_canonical()
 }
 
 #[cfg(test)]
@@ -315,6 +372,49 @@ mod tests {
         let version = json!({"name": "koine", "version": "1.2.3", "build": "1.2.3+x", "librdkafka": "2.12.1"});
         assert_eq!(get(&server, "/version").await, (200, version));
         server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn breakers_are_shown_and_resumed() {
+        let (server, health) = start(Duration::from_secs(60)).await;
+        assert_eq!(get(&server, "/breakers").await, (200, json!([])));
+        for partition in [0, 1] {
+            health.breakers().show(BreakerView {
+                topic: "raw.bold".to_owned(),
+                partition,
+                state: BreakerState::Open,
+                paused: true,
+                code: Some("money.invalid"),
+                fingerprint: Some("00ff".to_owned()),
+            });
+        }
+        let (_, shown) = get(&server, "/breakers").await;
+        assert_eq!(
+            shown[1],
+            json!({"topic": "raw.bold", "partition": 1, "state": "open", "paused": true, "code": "money.invalid",
+                "fingerprint": "00ff"})
+        );
+        let resume = async |path: &str| {
+            let url = format!("http://{}/breakers/resume{path}", server.address());
+            let answer = reqwest::Client::new().post(url).send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        };
+        assert_eq!(resume("/raw.bold/1").await, (200, r#"{"resumed":1}"#.to_owned()));
+        assert!(health.breakers().is_resumed("raw.bold", 1) && !health.breakers().is_resumed("raw.bold", 0));
+        assert_eq!(resume("/raw.spree").await.1, r#"{"resumed":0}"#);
+        assert_eq!(resume("/raw.bold/first").await.0, 400);
+        assert_eq!(resume("").await.1, r#"{"resumed":2}"#);
+        let url = format!("http://{}/breakers/resume", server.address());
+        assert_eq!(reqwest::get(url).await.unwrap().status(), 405, "looking changes nothing");
+        server.stop().await;
+    }
+
+    #[test]
+    fn here_is_this_machine_and_nothing_else() {
+        let is_here = |peer: &str, ours: &str| is_here(peer.parse().unwrap(), ours.parse().unwrap());
+        assert!(is_here("127.0.0.1", "0.0.0.0") && is_here("::1", "::") && is_here("::ffff:127.0.0.1", "::"));
+        assert!(is_here("10.1.2.3", "10.1.2.3"), "its own address");
+        assert!(!is_here("10.1.2.4", "10.1.2.3") && !is_here("10.1.2.3", "0.0.0.0") && !is_here("fe80::1", "::"));
     }
 
     #[tokio::test]

@@ -1,30 +1,42 @@
-//! The schema registry (Confluent's API; Apicurio's ccompat/v7): look up by content, check, register. At start-up and by
-//! command, never in the path of a record. Knows neither Kafka nor what is in a schema.
+//! The schema registry (Confluent's API; Apicurio's ccompat/v7): look up by content, compare, check, register. At
+//! start-up, now and then beside the records, and by command; never in the path of a record. Knows neither Kafka nor
+//! what is in a schema.
 //!
 //! `koine run` looks an id up by the schema's whole text, so it can never write under somebody else's "latest".
 //!
 //! schema_registry_converter calls a 500, 429, 504 or 401 permanent and keeps it for ever; here the answer's meaning
 //! decides ([`ErrorKind`]): only what a registry says about a schema is an answer, anything else is trouble that passes.
 
+pub mod bundle;
 pub mod decoder;
 pub mod embedded;
 
 use crate::config::{RegistryAuth, RegistrySettings as Settings};
+use crate::https::{Https, chain};
+use crate::oauth::Issuer;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A registry to talk to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Registry {
-    client: reqwest::Client,
+    https: Https,
     base: Url,
     auth: RegistryAuth,
+    /// Where its tokens come from, if `auth` says so.
+    issuer: Option<Issuer>,
     timeout: Duration,
     first_pause: Duration,
     longest_pause: Duration,
+    /// Told how each request ended: a status, `timeout` or `unreachable`.
+    heard: Arc<dyn Fn(&str) + Send + Sync>,
+    /// The `Date` of its last answer.
+    date: Arc<Mutex<Option<String>>>,
 }
 
 /// What went wrong.
@@ -98,7 +110,9 @@ impl fmt::Display for RegistryError {
         match self.kind {
             ErrorKind::NotFound => f.write_str("; run `koine schemas register`"),
             ErrorKind::NotARegistry => f.write_str("; is registry.url right?"),
-            ErrorKind::Denied => f.write_str("; check registry.username or registry.bearer_token, and their rights"),
+            ErrorKind::Denied => f.write_str(
+                "; check registry.username and registry.password, registry.bearer_token, or registry.oauth, and their rights",
+            ),
             _ => Ok(()),
         }
     }
@@ -141,6 +155,44 @@ pub struct Verdict {
     pub messages: Vec<String>,
 }
 
+/// Whether an id in use still stands for what is written under it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmed {
+    Yes,
+    /// The registry has neither confirmed nor denied it: it does not know the schema, or not any more.
+    Missing(String),
+    /// It is another schema's, or the schema has another id: whoever reads by it would read something else.
+    No(String),
+}
+
+/// Longer and longer pauses between attempts, each a little shorter than it could be: those who were turned away
+/// together do not come back together.
+#[derive(Debug, Clone)]
+pub struct Pauses {
+    first: Duration,
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pauses {
+    /// The pause that is due now; at least as long as the registry has asked for, within the longest.
+    pub fn next(&mut self, asked: Option<Duration>) -> Duration {
+        let pause = jittered(self.next).max(asked.unwrap_or_default()).min(self.longest);
+        self.next = (self.next * 2).min(self.longest);
+        pause
+    }
+
+    pub fn reset(&mut self) {
+        self.next = self.first;
+    }
+}
+
+/// Between three quarters and the whole of a time. The standard library seeds its hash maps from the system's randomness.
+pub fn jittered(time: Duration) -> Duration {
+    let hasher = std::collections::hash_map::RandomState::new().build_hasher();
+    time * 3 / 4 + time / 4 * u32::from((hasher.finish() & 0xff) as u8) / 255
+}
+
 /// How [`Registry::wait_for_ids`] ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Waited {
@@ -159,33 +211,34 @@ impl Registry {
         if base.cannot_be_a_base() {
             return Err("registry.url: should be http:// or https://".to_owned());
         }
-        let mut client = reqwest::Client::builder()
-            .connect_timeout(settings.timeout)
-            .timeout(settings.timeout)
-            .user_agent(concat!("koine/", env!("CARGO_PKG_VERSION")));
-        if let Some(file) = &settings.ca_file {
-            let pem = std::fs::read(file).map_err(|error| format!("registry.ca_file: {}: {error}", file.display()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|error| format!("registry.ca_file: {}", chain(&error)))?;
-            if certificates.is_empty() {
-                return Err(format!("registry.ca_file: {} has no certificate", file.display()));
-            }
-            for certificate in certificates {
-                client = client.add_root_certificate(certificate);
-            }
-        }
-        let client = client.build().map_err(|error| format!("registry: {}", chain(&error)))?;
+        let https = Https::new("registry", &settings.tls, settings.timeout)?;
+        let issuer = match &settings.auth {
+            RegistryAuth::Oauth(oauth) => Some(Issuer::new(oauth, settings.timeout)?),
+            _ => None,
+        };
         Ok(Registry {
-            client,
+            https,
             base,
             auth: settings.auth.clone(),
+            issuer,
             timeout: settings.timeout,
             first_pause: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(30),
+            longest_pause: settings.longest_pause,
+            heard: Arc::new(|_| ()),
+            date: Arc::default(),
         })
     }
 
-    /// Other pauses between attempts than half a second, doubled up to thirty.
+    /// With somebody who is told how each request ended: its status, `timeout` or `unreachable`.
+    pub fn heard_by(self, heard: impl Fn(&str) + Send + Sync + 'static) -> Registry {
+        Registry { heard: Arc::new(heard), ..self }
+    }
+
+    pub fn pauses(&self) -> Pauses {
+        Pauses { first: self.first_pause, next: self.first_pause, longest: self.longest_pause }
+    }
+
+    /// Other pauses between attempts than half a second, doubled up to the settings' longest.
     pub fn with_pauses(self, first: Duration, longest: Duration) -> Registry {
         Registry { first_pause: first, longest_pause: longest, ..self }
     }
@@ -203,6 +256,16 @@ impl Registry {
                     ..error
                 })
             }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it finds a schema that it has by the schema's text alone.
+    pub async fn finds_by_content(&self, wanted: Wanted<'_>) -> Result<bool, RegistryError> {
+        let doing = format!("look up {}", wanted.subject);
+        match self.call(&doing, Method::POST, &["subjects", wanted.subject], &[], Some(body(wanted.schema))).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -234,8 +297,8 @@ impl Registry {
 
     /// Looks every schema up and waits out whatever passes: transport errors, 408, 429, 5xx, 401 and 403, answers that
     /// are no registry's. `report` is told each time (for a log line and a metric) with the pause that follows; pauses
-    /// double from half a second to thirty, and are longer where the registry asks for it. A definite answer, such as a
-    /// schema that is not registered, ends it.
+    /// double from half a second to the longest, less some chance, and are longer where the registry asks for it. A definite
+    /// answer, such as a schema that is not registered, ends it.
     pub async fn wait_for_ids(
         &self,
         wanted: &[Wanted<'_>],
@@ -245,16 +308,14 @@ impl Registry {
         let all = async {
             let mut pinned = Vec::with_capacity(wanted.len());
             for &one in wanted {
-                let mut pause = self.first_pause;
+                let mut pauses = self.pauses();
                 let found = loop {
                     match self.lookup(one).await {
                         Ok(found) => break found,
                         Err(error) if error.kind.is_transient() => {
-                            let asked = error.retry_after.unwrap_or_default();
-                            let next = pause.max(asked).min(self.longest_pause);
-                            report(&error, next);
-                            tokio::time::sleep(next).await;
-                            pause = (pause * 2).min(self.longest_pause);
+                            let pause = pauses.next(error.retry_after);
+                            report(&error, pause);
+                            tokio::time::sleep(pause).await;
                         }
                         Err(error) => return Err(error),
                     }
@@ -266,6 +327,36 @@ impl Registry {
         tokio::select! {
             done = all => done,
             () = cancel => Ok(Waited::Canceled),
+        }
+    }
+
+    /// Asks both ways round: which id this schema has, and what stands behind the id in use. `is_same` says whether two
+    /// texts are one schema, since a registry may keep it in another spelling.
+    pub async fn confirm(
+        &self,
+        wanted: Wanted<'_>,
+        pinned: u32,
+        is_same: fn(&str, &str) -> bool,
+    ) -> Result<Confirmed, RegistryError> {
+        let subject = wanted.subject;
+        let behind = match self.schema(pinned).await {
+            Err(error) if error.kind == ErrorKind::NotFound => None,
+            other => Some(other?),
+        };
+        if behind.as_deref().is_some_and(|behind| !is_same(behind, wanted.schema)) {
+            return Ok(Confirmed::No(format!(
+                "the schema id {pinned}, in use for {subject}, stands for another schema at the registry"
+            )));
+        }
+        match self.lookup(wanted).await {
+            Ok(found) if found.id != pinned => Ok(Confirmed::No(format!(
+                "the schema of {subject} has the id {} at the registry, and {pinned} is in use",
+                found.id
+            ))),
+            Ok(_) if behind.is_some() => Ok(Confirmed::Yes),
+            Ok(_) => Ok(Confirmed::Missing(format!("the registry does not know the schema id {pinned} of {subject}"))),
+            Err(error) if error.kind.is_transient() => Err(error),
+            Err(error) => Ok(Confirmed::Missing(error.to_string())),
         }
     }
 
@@ -360,7 +451,13 @@ impl Registry {
         Ok(versions)
     }
 
-    /// One request, and what its answer means.
+    /// What its clock said when it last answered, as HTTP has it.
+    pub fn date(&self) -> Option<String> {
+        self.date.lock().ok()?.clone()
+    }
+
+    /// One request, and what its answer means. A token that is refused is replaced and the request made once more:
+    /// issuers end tokens before their time.
     async fn call(
         &self,
         doing: &str,
@@ -376,25 +473,63 @@ impl Registry {
         for (name, value) in query {
             url.query_pairs_mut().append_pair(name, value);
         }
-        let mut request = self.client.request(method, url).header("accept", format!("{MEDIA_TYPE}, application/json"));
-        request = match &self.auth {
-            RegistryAuth::None => request,
-            RegistryAuth::Basic { username, password } => request.basic_auth(username, Some(password.current())),
-            RegistryAuth::Bearer(token) => request.bearer_auth(token.current()),
-        };
+        let mut request =
+            self.https.client().request(method, url).header("accept", format!("{MEDIA_TYPE}, application/json"));
         if let Some(body) = body {
             request = request.header("content-type", MEDIA_TYPE).body(body.to_string());
         }
+        let request = request.build().map_err(|error| no_registry(doing, &chain(&error.without_url())))?;
+        let Some(issuer) = &self.issuer else { return self.send(doing, request, None).await };
+        let no_token = |why: crate::oauth::Refused| RegistryError {
+            kind: if why.is_definite { ErrorKind::Denied } else { ErrorKind::Unreachable },
+            doing: doing.to_owned(),
+            detail: why.why,
+            retry_after: None,
+        };
+        let token = issuer.token().await.map_err(no_token)?;
+        let again = request.try_clone();
+        match (self.send(doing, request, Some(&token.text)).await, again) {
+            (Err(error), Some(again)) if error.kind == ErrorKind::Denied => {
+                let token = issuer.instead_of(&token.text).await.map_err(no_token)?;
+                self.send(doing, again, Some(&token.text)).await
+            }
+            (answered, _) => answered,
+        }
+    }
+
+    async fn send(&self, doing: &str, request: reqwest::Request, token: Option<&str>) -> Result<Value, RegistryError> {
+        let request = reqwest::RequestBuilder::from_parts(self.https.client(), request);
+        let request = match (&self.auth, token) {
+            (_, Some(token)) => request.bearer_auth(token),
+            (RegistryAuth::Basic { username, password }, None) => {
+                request.basic_auth(username, Some(password.current()))
+            }
+            (RegistryAuth::Bearer(token), None) => request.bearer_auth(token.current()),
+            (RegistryAuth::None | RegistryAuth::Oauth(_), None) => request,
+        };
         let fail = |kind, detail| RegistryError { kind, doing: doing.to_owned(), detail, retry_after: None };
-        let transport = |error: reqwest::Error| match error.is_timeout() {
-            true => fail(ErrorKind::Timeout, format!("no answer within {} ms", self.timeout.as_millis())),
-            false => fail(ErrorKind::Unreachable, chain(&error.without_url())),
+        let transport = |error: reqwest::Error| {
+            if error.is_timeout() {
+                (self.heard)("timeout");
+                return fail(ErrorKind::Timeout, format!("no answer within {} ms", self.timeout.as_millis()));
+            }
+            (self.heard)("unreachable");
+            let why = chain(&error.without_url());
+            fail(
+                ErrorKind::Unreachable,
+                self.https.advice(&why).map_or(why.clone(), |advice| format!("{why}; {advice}")),
+            )
         };
         let response = request.send().await.map_err(transport)?;
         let status = response.status();
+        let date = response.headers().get("date").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        if let Ok(mut last) = self.date.lock() {
+            *last = date;
+        }
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
         let text = response.text().await.map_err(transport)?;
+        (self.heard)(status.as_str());
         let answer: Option<Value> = serde_json::from_str(&text).ok();
         if status.is_success() {
             return answer.ok_or_else(|| no_registry(doing, &format!("the answer ({status}) is no JSON")));
@@ -402,10 +537,14 @@ impl Registry {
         let code = answer.as_ref().and_then(|answer| answer.get("error_code")).and_then(Value::as_i64);
         let message = answer.as_ref().and_then(|answer| answer.get("message")).and_then(Value::as_str);
         let kind = kind_of(status, code);
-        let detail = match message {
+        let mut detail = match message {
             Some(message) => format!("{status}: {}", message.chars().take(500).collect::<String>()),
             None => status.to_string(),
         };
+        // nginx has no status of its own for it: 400, and the reason in the page.
+        if kind == ErrorKind::NotARegistry && text.contains("SSL certificate") {
+            detail.push_str("; it asks for a client certificate: check registry.cert_file and registry.key_file");
+        }
         Err(RegistryError { retry_after, ..fail(kind, detail) })
     }
 }
@@ -438,21 +577,6 @@ fn registered(doing: &str, subject: &str, answer: &Value) -> Result<Registered, 
     let number = |name: &str| answer.get(name).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
     let id = number("id").ok_or_else(|| no_registry(doing, "the answer has no id"))?;
     Ok(Registered { subject: subject.to_owned(), id, version: number("version") })
-}
-
-/// An error with its causes: reqwest's own text says "error sending request" and no more.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -68,6 +68,10 @@ pub enum Rebuild {
     TransactionStuck,
     /// The consumer met a fatal error.
     ConsumerFatal,
+    /// A secret or a certificate has changed.
+    Credentials,
+    /// The consumer gave nothing although there was something.
+    ConsumerStuck,
     /// Anything else, such as a client that could not be made.
     Other,
 }
@@ -81,16 +85,45 @@ pub enum Rebalance {
     Lost,
 }
 
-/// What is known of the schema registry, which only the start asks.
+/// What is known of the schema registry, which is asked beside the records only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistryState {
-    /// Not asked yet, or asking again after trouble.
+    /// Not asked yet, or asking again after trouble, and nothing is translated meanwhile.
     Waiting,
-    /// Every schema id is known.
+    /// Every schema id is known, and was so when the registry was asked last.
     Pinned,
-    /// It answered that a schema is not registered, or refused.
+    /// The ids are those of a bundle, and the registry has not been there to confirm them.
+    Bundle,
+    /// The ids were confirmed, and the registry does not answer now.
+    Away,
+    /// The ids were confirmed, and the registry does not know them any more.
+    Missing,
+    /// It answered that a schema is not registered, or that an id is another schema's.
     Refused,
 }
+
+/// How requests to a registry end: what has a series of its own.
+const REGISTRY_CODES: [&str; 15] = [
+    "200",
+    "400",
+    "401",
+    "403",
+    "404",
+    "408",
+    "409",
+    "422",
+    "429",
+    "500",
+    "502",
+    "503",
+    "504",
+    "timeout",
+    "unreachable",
+];
+/// The reasons for which a request to a registry is made again.
+const REGISTRY_REASONS: [&str; 6] = ["unreachable", "timeout", "throttled", "denied", "unavailable", "not_a_registry"];
+/// For a label's value that is on no list.
+const OTHER: &str = "other";
 
 /// A word of a closed set, in the order of the metric's series.
 trait Word: Copy + 'static {
@@ -112,9 +145,10 @@ macro_rules! words {
 words! {
     TransactionEnd: Committed = "committed", Aborted = "aborted", Fenced = "fenced", Fatal = "fatal";
     Rebuild: ProducerFatal = "producer_fatal", ProducerFenced = "producer_fenced", TransactionStuck = "transaction_stuck",
-        ConsumerFatal = "consumer_fatal", Other = "other";
+        ConsumerFatal = "consumer_fatal", ConsumerStuck = "consumer_stuck", Credentials = "credentials", Other = "other";
     Rebalance: Assign = "assign", Revoke = "revoke", Lost = "lost";
-    RegistryState: Waiting = "waiting", Pinned = "pinned", Refused = "refused";
+    RegistryState: Waiting = "waiting", Pinned = "pinned", Bundle = "bundle", Away = "away", Missing = "missing",
+        Refused = "refused";
 }
 
 /// One series for each word of a closed set, there from the start.
@@ -153,6 +187,7 @@ pub struct Metrics {
     events: Vec<IntCounter>,
     ignored: Vec<IntCounter>,
     dead_letters: Vec<IntCounter>,
+    passed_over: IntCounter,
     drift: DriftBook,
     consumed: IntCounterVec,
     consumed_bytes: IntCounterVec,
@@ -165,15 +200,19 @@ pub struct Metrics {
     commits: IntCounterVec,
     producer_fatal: IntCounter,
     offset_regressions: IntCounter,
+    consumer_stuck: IntCounter,
     rebuilds: PerWord<Rebuild, IntCounter>,
     rebalances: PerWord<Rebalance, IntCounter>,
     registry_state: PerWord<RegistryState, IntGauge>,
-    registry_retries: IntCounter,
+    registry_requests: IntCounterVec,
+    registry_retries: IntCounterVec,
     schemas: IntGaugeVec,
     assigned: IntGaugeVec,
     lag: IntGaugeVec,
     last_record: GaugeVec,
     stopped: IntGaugeVec,
+    breaker: IntGaugeVec,
+    paused: IntGaugeVec,
     workers: IntGauge,
 }
 
@@ -197,7 +236,23 @@ impl Metrics {
         )?;
         let dead_letters =
             make.counters("koine_dead_letters_total", "Dead letters written, by code.", &["vendor", "code"])?;
-        let state = make.gauges("koine_registry_state", "1 for the state of the schema registry: waiting (asking, or asking again), pinned (all ids known), refused (a schema is not registered).", &["state"])?;
+        let state = make.gauges("koine_registry_state", "1 for the state of the schema registry: waiting (asking, or asking again), pinned (all ids known and confirmed), bundle (ids from a bundle, not confirmed yet), away (confirmed, and it does not answer now), missing (confirmed, and forgotten by it), refused (a schema is not registered, or an id is another schema's).", &["state"])?;
+        let registry_requests = make.counters(
+            "koine_registry_requests_total",
+            "Requests to the schema registry by how they ended: a status, timeout, or unreachable.",
+            &["code"],
+        )?;
+        let registry_retries = make.counters(
+            "koine_registry_retries_total",
+            "Requests to the schema registry that have to be made again, by reason.",
+            &["reason"],
+        )?;
+        for code in REGISTRY_CODES.into_iter().chain([OTHER]) {
+            registry_requests.with_label_values(&[code]);
+        }
+        for reason in REGISTRY_REASONS.into_iter().chain([OTHER]) {
+            registry_retries.with_label_values(&[reason]);
+        }
         let transactions = make.counters("koine_transactions_total", "Transactions by how they ended.", &["result"])?;
         let rebuilds =
             make.counters("koine_rebuilds_total", "Times a worker made its consumer and producer anew.", &["reason"])?;
@@ -215,6 +270,10 @@ impl Metrics {
             events: all(&events, &[tables.vendors, tables.entities, tables.actions]),
             ignored: all(&ignored, &[tables.vendors, tables.rules]),
             dead_letters: all(&dead_letters, &[&vendors, tables.codes]),
+            passed_over: make.counter(
+                "koine_passed_over_total",
+                "Webhooks that a run with --only was not asked for. Consumed are events, ignored, dead letters and these.",
+            )?,
             drift: DriftBook::new(
                 make.counters(
                     "koine_schema_drift_total",
@@ -263,13 +322,15 @@ impl Metrics {
                 "koine_offset_regressions_total",
                 "Times a partition was handed out at an offset before what this process had committed.",
             )?,
+            consumer_stuck: make.counter(
+                "koine_consumer_stuck_total",
+                "Times a consumer gave nothing of a partition in which another reader found a record, and was made anew.",
+            )?,
             rebuilds: PerWord::new(|word| rebuilds.with_label_values(&[word])),
             rebalances: PerWord::new(|word| rebalances.with_label_values(&[word])),
             registry_state: PerWord::new(|word| state.with_label_values(&[word])),
-            registry_retries: make.counter(
-                "koine_registry_retries_total",
-                "Requests to the schema registry that have to be made again.",
-            )?,
+            registry_requests,
+            registry_retries,
             schemas: make.gauges(
                 "koine_schema_info",
                 "The schema id in use for a subject; always 1.",
@@ -295,6 +356,16 @@ impl Metrics {
                 "Records that are gone before they were read, where that stopped the partition (see --accept-loss).",
                 &["topic", "partition"],
             )?,
+            breaker: make.gauges(
+                "koine_breaker_state",
+                "The partition's breaker: 0 closed, 1 probing, 2 open.",
+                &["topic", "partition"],
+            )?,
+            paused: make.gauges(
+                "koine_partition_paused",
+                "1 while the partition is not read, though it could be, for this reason.",
+                &["topic", "partition", "reason"],
+            )?,
             workers: make.gauge("koine_workers", "Workers of this process.")?,
             registry: make.registry,
             tables,
@@ -315,9 +386,20 @@ impl Metrics {
         place.and_then(|place| self.records.get(place)).map_or(0, IntCounter::get)
     }
 
+    /// How many webhooks of all vendors ended so.
+    pub fn outcomes(&self, outcome: &str) -> u64 {
+        let vendors = self.tables.vendors.iter().copied().chain([UNKNOWN_VENDOR]);
+        vendors.map(|vendor| self.records(vendor, outcome)).sum()
+    }
+
     /// How many webhooks have their outcome.
     pub fn units(&self) -> u64 {
         self.records.iter().map(IntCounter::get).sum()
+    }
+
+    /// How many webhooks a run with `--only` was not asked for.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over.get()
     }
 
     /// Counts drift, and keeps in mind where it was.
@@ -367,6 +449,10 @@ impl Metrics {
         self.offset_regressions.inc();
     }
 
+    pub fn consumer_stuck(&self) {
+        self.consumer_stuck.inc();
+    }
+
     pub fn rebuild(&self, reason: Rebuild) {
         if let Some(counter) = self.rebuilds.of(reason) {
             counter.inc();
@@ -385,8 +471,16 @@ impl Metrics {
         }
     }
 
-    pub fn registry_retry(&self) {
-        self.registry_retries.inc();
+    /// A request ended: with a status, in a `timeout`, or `unreachable`.
+    pub fn registry_request(&self, code: &str) {
+        let code = if REGISTRY_CODES.contains(&code) { code } else { OTHER };
+        self.registry_requests.with_label_values(&[code]).inc();
+    }
+
+    /// A request has to be made again.
+    pub fn registry_retry(&self, reason: &str) {
+        let reason = if REGISTRY_REASONS.contains(&reason) { reason } else { OTHER };
+        self.registry_retries.with_label_values(&[reason]).inc();
     }
 
     pub fn schema_pinned(&self, subject: &str, id: u32) {
@@ -401,13 +495,17 @@ impl Metrics {
     pub fn partition(&self, topic: &str, partition: i32) -> PartitionGauges {
         let assigned = self.assigned.with_label_values(&[topic]);
         assigned.inc();
-        PartitionGauges {
+        let gauges = PartitionGauges {
             assigned,
             lag: self.lag.clone(),
             last_record: self.last_record.clone(),
             stopped: self.stopped.clone(),
+            breaker: self.breaker.clone(),
+            paused: self.paused.clone(),
             labels: [topic.to_owned(), partition.to_string()],
-        }
+        };
+        gauges.breaker(BreakerLevel::Closed, false);
+        gauges
     }
 }
 
@@ -419,8 +517,21 @@ pub struct PartitionGauges {
     lag: IntGaugeVec,
     last_record: GaugeVec,
     stopped: IntGaugeVec,
+    breaker: IntGaugeVec,
+    paused: IntGaugeVec,
     labels: [String; 2],
 }
+
+/// What a partition's breaker is like, as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerLevel {
+    Closed = 0,
+    Probing = 1,
+    Open = 2,
+}
+
+/// The reason of `koine_partition_paused` that is a breaker.
+const BY_BREAKER: &str = "breaker";
 
 impl PartitionGauges {
     pub fn lag(&self, records: i64) {
@@ -437,12 +548,25 @@ impl PartitionGauges {
         self.stopped.with_label_values(&self.labels).set(records_gone);
     }
 
+    /// The partition's breaker has turned, and the partition is paused for it or not.
+    pub fn breaker(&self, level: BreakerLevel, is_paused: bool) {
+        self.breaker.with_label_values(&self.labels).set(level as i64);
+        self.paused.with_label_values(&self.paused_labels()).set(i64::from(is_paused));
+    }
+
+    fn paused_labels(&self) -> [&str; 3] {
+        let [topic, partition] = &self.labels;
+        [topic, partition, BY_BREAKER]
+    }
+
     /// The partition belongs to another now: its series end here, or two processes would tell of one partition.
     pub fn release(self) {
         // A series that was never set is not there to be removed.
         let _ = self.lag.remove_label_values(&self.labels);
         let _ = self.last_record.remove_label_values(&self.labels);
         let _ = self.stopped.remove_label_values(&self.labels);
+        let _ = self.breaker.remove_label_values(&self.labels);
+        let _ = self.paused.remove_label_values(&self.paused_labels());
         self.assigned.dec();
     }
 }
@@ -459,6 +583,7 @@ pub struct Tally {
     events: Vec<u64>,
     ignored: Vec<u64>,
     dead_letters: Vec<u64>,
+    passed_over: u64,
     produced_bytes: u64,
     topics: Vec<TopicTally>,
 }
@@ -490,6 +615,7 @@ impl Tally {
             events: vec![0; vendors * entities * actions],
             ignored: vec![0; vendors * rules],
             dead_letters: vec![0; (vendors + 1) * codes],
+            passed_over: 0,
             produced_bytes: 0,
             topics: Vec::new(),
         }
@@ -539,6 +665,12 @@ impl Tally {
         count(&mut self.dead_letters, vendor * self.codes + code);
     }
 
+    /// A webhook that was not asked for.
+    #[inline]
+    pub fn passed_over(&mut self) {
+        self.passed_over += 1;
+    }
+
     /// Bytes of values handed to the producer.
     #[inline]
     pub fn produced(&mut self, bytes: usize) {
@@ -556,6 +688,7 @@ impl Tally {
         drain(&mut self.events, &metrics.events);
         drain(&mut self.ignored, &metrics.ignored);
         drain(&mut self.dead_letters, &metrics.dead_letters);
+        metrics.passed_over.inc_by(std::mem::take(&mut self.passed_over));
         metrics.produced_bytes.inc_by(std::mem::take(&mut self.produced_bytes));
         for topic in &mut self.topics {
             topic.counters.0.inc_by(std::mem::take(&mut topic.records));
@@ -568,7 +701,7 @@ impl Tally {
         for counts in [&mut self.records, &mut self.events, &mut self.ignored, &mut self.dead_letters] {
             counts.fill(0);
         }
-        self.produced_bytes = 0;
+        (self.passed_over, self.produced_bytes) = (0, 0);
         for topic in &mut self.topics {
             (topic.records, topic.bytes) = (0, 0);
         }
@@ -703,8 +836,12 @@ mod tests {
             r#"koine_rebalances_total{kind="lost"} 0"#,
             r#"koine_commits_total{result="failed"} 0"#,
             r#"koine_registry_state{state="waiting"} 0"#,
+            r#"koine_registry_requests_total{code="504"} 0"#,
+            r#"koine_registry_retries_total{reason="throttled"} 0"#,
             "koine_producer_fatal_errors_total 0",
             "koine_offset_regressions_total 0",
+            "koine_consumer_stuck_total 0",
+            r#"koine_rebuilds_total{reason="consumer_stuck"} 0"#,
             r#"koine_build_info{build="0.1.0+abc",librdkafka="2.12.1",version="0.1.0"} 1"#,
         ] {
             has(&page, line);
@@ -794,11 +931,18 @@ mod tests {
         partition.lag(12);
         partition.processed(1_700_000_000_500);
         partition.stopped(7);
+        has(
+            &metrics.render(Exposition::Prometheus),
+            r#"koine_partition_paused{partition="3",reason="breaker",topic="raw.bold"} 0"#,
+        );
+        partition.breaker(BreakerLevel::Open, true);
         let page = metrics.render(Exposition::Prometheus);
         has(&page, r#"koine_consumer_lag_records{partition="3",topic="raw.bold"} 12"#);
         has(&page, r#"koine_last_record_processed_timestamp_seconds{partition="3",topic="raw.bold"} 1700000000.5"#);
         has(&page, r#"koine_partition_stopped{partition="3",topic="raw.bold"} 7"#);
         has(&page, r#"koine_consumer_assigned_partitions{topic="raw.bold"} 1"#);
+        has(&page, r#"koine_breaker_state{partition="3",topic="raw.bold"} 2"#);
+        has(&page, r#"koine_partition_paused{partition="3",reason="breaker",topic="raw.bold"} 1"#);
         partition.release();
         let page = metrics.render(Exposition::Prometheus);
         assert!(!page.contains(r#"partition="3""#), "{page}");
@@ -811,7 +955,13 @@ mod tests {
         metrics.registry_state(RegistryState::Waiting);
         metrics.registry_state(RegistryState::Pinned);
         metrics.schema_pinned("commerce.order.v1-value", 42);
+        metrics.registry_request("429");
+        metrics.registry_request("418");
+        metrics.registry_retry("throttled");
         let page = metrics.render(Exposition::Prometheus);
+        has(&page, r#"koine_registry_requests_total{code="429"} 1"#);
+        has(&page, r#"koine_registry_requests_total{code="other"} 1"#);
+        has(&page, r#"koine_registry_retries_total{reason="throttled"} 1"#);
         has(&page, r#"koine_registry_state{state="waiting"} 0"#);
         has(&page, r#"koine_registry_state{state="pinned"} 1"#);
         has(&page, r#"koine_schema_info{schema_id="42",subject="commerce.order.v1-value"} 1"#);

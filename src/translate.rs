@@ -522,7 +522,8 @@ impl Job<'_> {
         };
         let source = cloud_event.map(|event| &*event.source);
         let (event_id_uuid, event_id_basis) = self.event_id(vendor.name, &shop, event_id.as_deref(), source, &mapped);
-        let Mapped { entity, action, coverage, present, component, .. } = mapped;
+        let Mapped { entity, action, coverage, present, mut component, .. } = mapped;
+        let component_name = component.as_mut().and_then(|component| component.name.take());
         let kind = entity.kind();
         let event = Event {
             meta: EventMeta {
@@ -549,6 +550,7 @@ impl Job<'_> {
                     offset: self.raw.offset,
                     index: self.element.map_or(0, |nth| nth as i32),
                 },
+                component_name,
             },
             entity,
             extensions: tools.extensions.view(),

@@ -126,6 +126,9 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
     ("codec", &["crate::vendors", "crate::kafka", "crate::registry", "crate::translate", "rdkafka"]),
     ("schemas.rs", &["crate::vendors", "crate::kafka", "crate::registry", "crate::translate", "rdkafka"]),
     ("schemas", &["crate::vendors", "crate::kafka", "crate::registry", "crate::translate", "rdkafka"]),
+    ("https.rs", &["crate::registry", "crate::kafka", "crate::oauth"]),
+    ("oauth.rs", &["crate::registry", "crate::kafka", "rdkafka"]),
+    ("seal.rs", &["crate", "rdkafka", "serde_json"]),
     ("registry.rs", &["crate::vendors", "crate::kafka", "crate::translate", "rdkafka"]),
     (
         "pipeline",
@@ -139,6 +142,22 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
             "vendors::cursor",
         ],
     ),
+    (
+        "audit",
+        &[
+            "serde_json",
+            "rdkafka",
+            "crate::cli",
+            "crate::config",
+            "crate::registry",
+            "vendors::spree",
+            "vendors::bspk",
+            "vendors::composer",
+            "vendors::bold",
+            "vendors::cursor",
+        ],
+    ),
+    ("doctor.rs", &["serde_json", "rdkafka", "crate::cli", "crate::config", "crate::registry", "crate::vendors"]),
     ("kafka", &["serde_json", "apache_avro", "crate::vendors", "crate::codec", "crate::canonical"]),
     ("telemetry.rs", &["RawRecord", "crate::kafka", "rdkafka"]),
     ("config.rs", &["crate::vendors", "crate::kafka", "rdkafka"]),
@@ -148,15 +167,16 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("apache_avro", &["schemas.rs", "schemas", "codec.rs", "codec"]),
     ("axum", &["http.rs", "registry", "registry.rs", "cli/demo.rs", "cli/demo"]),
-    ("base64", &["translate"]),
+    ("base64", &["translate", "seal.rs", "cli/capsule.rs", "cli/dlq"]),
     ("clap", &["cli"]),
     ("hmac", &["canonical/privacy.rs"]),
+    ("hpke", &["seal.rs"]),
     ("jiff", &["canonical/time.rs", "vendors/cursor", "translate.rs", "config.rs", "config"]),
     ("memchr", &["translate.rs", "vendors/cursor"]),
     ("prometheus", &["telemetry.rs", "telemetry"]),
     ("rdkafka", &["kafka", "cli/demo.rs", "cli/demo"]),
     ("regex_automata", &["config.rs", "config"]),
-    ("reqwest", &["registry.rs", "registry"]),
+    ("reqwest", &["https.rs", "oauth.rs", "registry.rs", "registry"]),
     ("schema_registry_converter", &["registry.rs", "registry", "cli/demo.rs", "cli/demo"]),
     (
         "serde_json",
@@ -165,6 +185,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "schemas",
             "registry.rs",
             "registry",
+            "oauth.rs",
             "config.rs",
             "config",
             "http.rs",
@@ -174,11 +195,11 @@ const HOMES: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("sha2", &["translate.rs", "codec", "pipeline", "canonical/privacy.rs"]),
+    ("sha2", &["translate.rs", "codec", "pipeline", "audit", "registry", "canonical/privacy.rs", "seal.rs"]),
     ("simdutf8", &["vendors/cursor"]),
     ("strsim", &["config.rs", "config"]),
     ("saphyr_parser", &["config.rs", "config"]),
-    ("tokio", &["http.rs", "registry.rs", "registry", "service.rs", "cli"]),
+    ("tokio", &["http.rs", "oauth.rs", "registry.rs", "registry", "service.rs", "cli"]),
     ("tracing_subscriber", &["telemetry.rs", "telemetry"]),
     ("uuid", &["canonical/meta.rs", "translate.rs"]),
 ];
@@ -327,9 +348,21 @@ fn every_file_says_first_what_it_is() {
 fn nothing_panics_on_data() {
     let mut wrong = Vec::new();
     for (file, text) in sources() {
-        if ["vendors", "pipeline", "kafka", "translate.rs", "translate", "pointer.rs", "codec.rs", "codec", "canonical"]
-            .iter()
-            .any(|place| is_in(&file, place))
+        if [
+            "vendors",
+            "pipeline",
+            "audit",
+            "audit.rs",
+            "kafka",
+            "translate.rs",
+            "translate",
+            "pointer.rs",
+            "codec.rs",
+            "codec",
+            "canonical",
+        ]
+        .iter()
+        .any(|place| is_in(&file, place))
         {
             for (number, line) in code(&file, &text) {
                 if [".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("]

@@ -263,6 +263,26 @@ fn run_check_finds_properties_that_librdkafka_does_not_know() {
 }
 
 #[test]
+fn run_check_looks_into_bundles_and_certificates() {
+    let folder = Folder::new("files");
+    let junk = folder.file("junk", "hush-hush");
+    for (section, names) in [
+        (format!("bundle: {junk}"), "registry.bundle"),
+        (format!("ca_file: {junk}"), "registry.ca_file"),
+        (format!("cert_file: {junk}, key_file: {junk}"), "registry.key_file"),
+    ] {
+        let text_of_it = format!(
+            "kafka: {{bootstrap_servers: 'kafka:9092'}}\nregistry: {{url: 'http://registry:8081', {section}}}\n"
+        );
+        let config = folder.file("koine.yaml", &text_of_it);
+        let output = koine(&["run", "--check", "--config", &config], "");
+        assert_eq!(code(&output), 2, "{section}");
+        let told = text(&output.stderr);
+        assert!(told.contains(names) && !told.contains("hush"), "{told}");
+    }
+}
+
+#[test]
 fn every_mistake_of_a_configuration_is_told_at_once() {
     let folder = Folder::new("mistakes");
     let config = folder.file(
@@ -357,4 +377,122 @@ fn the_topics_are_described_as_the_configuration_names_them() {
     // Which topics a pattern is of, no document can say.
     assert_eq!(described.lines().filter(|line| *line == "    address: null").count(), 2);
     assert!(out.join("shop.orders.v1.avsc").exists());
+}
+
+#[test]
+fn run_only_says_what_is_wrong_with_its_words() {
+    let folder = Folder::new("only");
+    let config =
+        folder.file("koine.yaml", "kafka: {bootstrap_servers: localhost:1}\nregistry: {url: 'http://localhost:1'}\n");
+    for (words, why) in [
+        (&["--only", "line_item.created"][..], "--from"),
+        (&["--from", "earliest"], "--only"),
+        (&["--dry-run"], "--only"),
+        (&["--only", "line_item.created", "--from", "yesterday"], "neither `earliest` nor a time"),
+        (
+            &["--only", "line_item.created", "--from", "earliest", "--until", "earliest"],
+            "not `committed`, `end` or a time",
+        ),
+        (&["--only", "component_pendin", "--from", "earliest"], "did you mean `component_pending`?"),
+        (&["--only", "line_item.created,import.created", "--from", "earliest"], "is ignored by this build too"),
+    ] {
+        let output = koine(&[&["run", "--config", &config], words].concat(), "");
+        let said = text(&output.stderr);
+        assert_eq!(code(&output), 2, "{words:?}: {said}");
+        assert!(said.contains(why), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn breaker_needs_a_process_to_ask() {
+    let folder = Folder::new("breaker");
+    let any = folder.file("any.yaml", "http: {listen: '127.0.0.1:0'}\n");
+    let output = koine(&["breaker", "list", "--config", &any], "");
+    assert_eq!(code(&output), 2, "{}", text(&output.stderr));
+    // Nobody listens there: the port was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let none = folder.file("none.yaml", &format!("http: {{listen: '0.0.0.0:{port}'}}\n"));
+    let output = koine(&["breaker", "resume", "--config", &none], "");
+    assert_eq!(code(&output), 70);
+    assert!(text(&output.stderr).contains(&format!("no answer from http://127.0.0.1:{port}/breakers/resume")));
+    assert_eq!(code(&koine(&["breaker", "resume", "--partition", "1"], "")), 2, "of which topic?");
+}
+
+/// A capsule as `koine dlq export` writes it: a list of which the second element names no time zone.
+fn capsule(time_zone: &str) -> String {
+    // [{"event_name":"cart.created","object":{"id":7,"updated_at":"2026-01-15T10:00:00Z"}},
+    //  {"event_name":"cart.created","object":{"id":8,"updated_at":"2026-01-15T10:00:00"}}]
+    let value = "W3siZXZlbnRfbmFtZSI6ImNhcnQuY3JlYXRlZCIsIm9iamVjdCI6eyJpZCI6NywidXBkYXRlZF9hdCI6IjIwMjYtMDEtMTVUMTA6MDA6MDBa\
+                 In19LHsiZXZlbnRfbmFtZSI6ImNhcnQuY3JlYXRlZCIsIm9iamVjdCI6eyJpZCI6OCwidXBkYXRlZF9hdCI6IjIwMjYtMDEtMTVUMTA6MDA6\
+                 MDAifX1d";
+    format!(
+        r#"{{"koine_capsule": 1,
+            "refused": {{"code": "time.invalid", "pointer": "/object/updated_at", "detail": "", "fingerprint": "00",
+                "vendor": "bspk", "event_type": "cart.created", "failed_at": "2026-01-15T10:00:01Z", "build": "0.0.1",
+                "redrive_count": 0}},
+            "raw": {{"topic": "raw.bspk", "partition": 3, "offset": 4711, "index": 1, "timestamp_ms": 1700000000000,
+                "key": null, "value": "{value}", "headers": [["koine-shop", "ZXU="], ["none", null]]}},
+            "settings": {{"vendor": "bspk", "shop": null, "event_type": null, "payload_pointer": null,
+                "time_zone": {time_zone}, "extensions": "full", "privacy": {{"contact": "drop"}}, "body_bytes": 8388608,
+                "depth": 128}},
+            "schema_ids": null,
+            "dead_letter": {{"topic": "dlq.raw.bspk", "partition": 1, "offset": 17}}}}"#
+    )
+}
+
+#[test]
+fn a_capsule_reproduces_its_one_webhook_with_its_settings() {
+    let folder = Folder::new("capsule");
+    let output = koine(&["translate", "--capsule", &folder.file("refused.json", &capsule("null"))], "");
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let found = lines(&output);
+    assert_eq!(found.len(), 1, "the other element was not refused: {found:?}");
+    assert_eq!((&found[0]["code"], &found[0]["pointer"]), (&"time.invalid".into(), &"/object/updated_at".into()));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("reproduced: time.invalid at `/object/updated_at`"), "{said}");
+    assert!(said.contains("refused by build 0.0.1"), "{said}");
+    let strict = koine(&["translate", "--strict", "--capsule", &folder.file("refused.json", &capsule("null"))], "");
+    assert_eq!(code(&strict), 1);
+
+    let healed = koine(&["translate", "--capsule", &folder.file("healed.json", &capsule("\"Europe/Zurich\""))], "");
+    let found = lines(&healed);
+    assert_eq!((found.len(), &found[0]["outcome"]), (1, &"event".into()), "{}", text(&healed.stderr));
+    assert_eq!(found[0]["key"], "bspk:eu:cart:8");
+    let source = &found[0]["event"]["meta"]["source"];
+    assert_eq!((&source["topic"], &source["partition"]), (&"raw.bspk".into(), &3.into()));
+    assert_eq!((&source["offset"], &source["index"]), (&4711.into(), &1.into()));
+    assert_eq!(found[0]["event"]["meta"]["received_at"], "2023-11-14T22:13:20Z");
+    assert!(text(&healed.stderr).starts_with("not reproduced: it was time.invalid"));
+}
+
+#[test]
+fn what_is_no_capsule_is_told() {
+    let folder = Folder::new("no-capsule");
+    let broken = capsule("null").replace("W3si", "?3si");
+    let zone = capsule("\"Europe/Zurrich\"");
+    for (name, content, why) in [
+        ("json", "{}".to_owned(), "no capsule"),
+        ("form", capsule("null").replace("\"koine_capsule\": 1", "\"koine_capsule\": 2"), "a capsule of form 2"),
+        ("base64", broken, "raw.value is no Base64"),
+        ("zone", zone, "there is no zone Europe/Zurrich"),
+    ] {
+        let output = koine(&["translate", "--capsule", &folder.file(name, &content)], "");
+        assert_eq!(code(&output), 2, "{name}");
+        assert!(text(&output.stderr).contains(why), "{name}: {}", text(&output.stderr));
+    }
+    let both = koine(&["translate", "--capsule", "x", "--shop", "eu"], "");
+    assert_eq!(code(&both), 2);
+}
+
+#[test]
+fn a_pair_of_keys_is_made_once() {
+    let folder = Folder::new("keygen");
+    let path = folder.0.join("dlq.key").to_string_lossy().into_owned();
+    let output = koine(&["dlq", "keygen", "--out", &path], "");
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let (public, secret) = (text(&output.stdout), std::fs::read_to_string(&path).expect("the private key"));
+    assert!(public.starts_with("koine-public-") && public.trim().len() == 56, "{public}");
+    assert!(secret.starts_with("koine-secret-") && !text(&output.stderr).contains(secret.trim()));
+    assert_eq!(code(&koine(&["dlq", "keygen", "--out", &path], "")), 2);
+    assert_eq!(std::fs::read_to_string(&path).expect("the private key"), secret, "a key is never written over");
 }

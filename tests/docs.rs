@@ -1,6 +1,8 @@
 //! What the docs say is what the program does.
 
+use koine::audit::What;
 use koine::config::settings;
+use koine::doctor;
 use koine::reject::Code;
 use koine::schemas;
 use koine::schemas::rules::Rule;
@@ -47,9 +49,19 @@ fn every_error_code_is_documented_with_its_class() {
 /// The introduction is written by hand; from the table's first line on, the page is the program's.
 #[test]
 fn every_setting_is_documented_as_the_table_has_it() {
-    let page = read("docs/configuration.md");
-    let introduction = page.split("\n| setting |").next().unwrap_or_default().trim_end();
-    is_todays("docs/configuration.md", &format!("{introduction}\n\n{}", settings::markdown()));
+    ends_with_table("docs/configuration.md", "setting", &settings::markdown());
+}
+
+#[test]
+fn every_finding_of_the_doctor_is_documented_as_the_table_has_it() {
+    ends_with_table("docs/doctor.md", "finding", &doctor::markdown());
+}
+
+/// Holds that a page is people's words and then what the program makes.
+fn ends_with_table(name: &str, first: &str, table: &str) {
+    let page = read(name);
+    let introduction = page.split(&format!("\n| {first} |")).next().unwrap_or_default().trim_end();
+    is_todays(name, &format!("{introduction}\n\n{table}"));
 }
 
 #[test]
@@ -84,5 +96,17 @@ fn is_todays(name: &str, due: &str) {
         fs::write(&path, due).expect(name);
     } else {
         assert!(read(name) == due, "{name} is not today's; renew it: BLESS=1 cargo test --test docs");
+    }
+}
+
+#[test]
+fn every_finding_of_an_audit_is_documented() {
+    let text = read("docs/audit.md");
+    let documented: Vec<&str> = rows(&text).iter().map(|row| row[0].trim_matches(['`', ' '])).collect();
+    let real: Vec<&str> = What::ALL.iter().map(|what| what.as_str()).collect();
+    assert_eq!(documented, real);
+    for (word, is_wrong) in What::ALL.iter().map(|what| (what.as_str(), what.is_wrong())) {
+        let row = text.lines().find(|line| line.starts_with(&format!("| `{word}`"))).expect(word);
+        assert_eq!(row.contains("Not wrong"), !is_wrong, "{word}");
     }
 }

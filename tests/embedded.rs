@@ -8,7 +8,12 @@ use koine::codec::SchemaIds;
 use koine::config::{Config, Context, Source};
 use koine::http::Health;
 use koine::kafka::Connection;
-use koine::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
+use koine::pipeline::redrive::groups::{Fates, Groups};
+use koine::pipeline::redrive::lanes::{self, Fault, Filter};
+use koine::pipeline::redrive::{self, Job};
+use koine::pipeline::{
+    BreakerPlan, BreakerRules, Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables,
+};
 use koine::telemetry::{BuildInfo, Exposition, Metrics};
 use koine::translate::{Header, Outcome, RawRecord, SourceSettings, Translator};
 use rdkafka::ClientConfig;
@@ -29,6 +34,17 @@ const DEAD: &str = "dlq.raw.spree";
 const CANONICAL: [&str; 4] = ["commerce.customer.v1", "commerce.cart.v1", "commerce.order.v1", "commerce.product.v1"];
 const PARTITIONS: i32 = 3;
 const LONG: Duration = Duration::from_secs(30);
+
+/// The default: nothing here is so much, or lasts so long, that it would open.
+const BREAKER: BreakerPlan = BreakerPlan {
+    rules: BreakerRules {
+        records: 1000,
+        window: Duration::from_secs(30),
+        pause: Duration::from_secs(30),
+        longest_pause: Duration::from_secs(600),
+    },
+    pauses: true,
+};
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -75,6 +91,7 @@ impl Stage {
                 bootstrap_servers: self.cluster.bootstrap_servers(),
                 // The embedded broker does not notice that a member leaves.
                 properties: vec![("session.timeout.ms".to_owned(), "6000".to_owned())],
+                credentials: None,
             },
             group: "koine".to_owned(),
             group_protocol: "classic".to_owned(),
@@ -93,8 +110,12 @@ impl Stage {
                 group: "koine".to_owned(),
                 drop_headers: vec!["Authorization".to_owned()],
                 sets: HeaderSets::default(),
+                seal: None,
             },
             accept_loss: false,
+            breaker: BREAKER,
+            only: None,
+            stuck_after: Duration::from_secs(120),
             instance: None,
             metrics: Arc::clone(&self.metrics),
             health: Arc::clone(&self.health),
@@ -588,6 +609,19 @@ fn brokers_that_go_away_are_waited_for() {
 }
 
 #[test]
+fn a_partition_without_a_leader_keeps_no_other_waiting() {
+    let stage = Stage::new();
+    let sent = stage.send(90);
+    stage.cluster.partition_leader(RAW, 1, None).unwrap();
+    let handle = stage.start(true);
+    stage.until_done(60);
+    stage.cluster.partition_leader(RAW, 1, Some(1)).unwrap();
+    stage.until_done(90);
+    stop(handle);
+    check(&stage, &sent, true);
+}
+
+#[test]
 fn a_stop_while_the_brokers_are_away_takes_no_longer_than_the_drain_time() {
     let stage = Stage::new();
     let sent = stage.send(100);
@@ -644,4 +678,147 @@ fn what_librdkafka_does_not_know_is_said_at_start() {
     let mut plan = stage.plan(true);
     plan.group_protocol = "consumer".to_owned();
     assert!(matches!(Service::start(plan), Err(Exit::Misconfigured(_))));
+}
+
+const MARKERS: &str = "dlq.raw.spree.redriven";
+
+impl Stage {
+    /// Raw records that were all refused, since nothing was admitted that has a body.
+    fn refused(bodies: &[Vec<u8>]) -> Stage {
+        let stage = Stage::new();
+        stage.cluster.create_topic(MARKERS, PARTITIONS, 1).unwrap();
+        let producer: BaseProducer = stage.client().create().unwrap();
+        for (nth, body) in bodies.iter().enumerate() {
+            let one = Sent { partition: 1, key: format!("raw-{nth}"), value: Some(body.clone()) };
+            stage.send_one(&producer, &one);
+        }
+        producer.flush(LONG).unwrap();
+        let mut plan = stage.plan(true);
+        plan.sources = vec![SourceSettings { max_body: 1, ..SourceSettings::default() }];
+        let handle = start(plan);
+        stage.until_done(bodies.len());
+        stop(handle);
+        assert_eq!(stage.read(DEAD).len(), bodies.len());
+        stage
+    }
+
+    /// Redrives everything with the usual settings.
+    fn redrive(&self, properties: &[(&str, &str)], is_dry: bool) -> Fates {
+        self.try_redrive(properties, is_dry).unwrap()
+    }
+
+    fn try_redrive(&self, properties: &[(&str, &str)], is_dry: bool) -> Result<Fates, Fault> {
+        let mut plan = self.plan(true);
+        plan.connection.properties = properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let filter = Filter::default();
+        let mut lanes = lanes::lanes(&plan.connection, &plan.outputs, |topic| topic == RAW, &[], &filter).unwrap();
+        lanes::prepare_markers(&plan.connection, &mut lanes, false).unwrap();
+        assert_eq!(lanes.len(), PARTITIONS as usize);
+        let job = Job {
+            connection: &plan.connection,
+            outputs: &plan.outputs,
+            policy: &plan.dead_letters,
+            settings_of: &|_| SourceSettings::default(),
+            schemas: (!is_dry).then_some(plan.schemas),
+            filter: &filter,
+            headers: None,
+            limits: plan.limits,
+            key: None,
+            rate: None,
+            transaction_timeout: plan.transaction_timeout,
+        };
+        let mut groups = Groups::default();
+        redrive::run(&job, &lanes, &mut groups, &mut |_| {}).map(|()| groups.total().1)
+    }
+
+    fn sizes(&self) -> [usize; 3] {
+        [CANONICAL[2], DEAD, MARKERS].map(|topic| self.read(topic).len())
+    }
+}
+
+#[test]
+fn what_was_refused_comes_through_once_when_its_cause_is_mended() {
+    let list = [b"[".to_vec(), order(), b",{},".to_vec(), order(), b"]".to_vec()].concat();
+    let stage = Stage::refused(&[order(), b"{\"name\":".to_vec(), list]);
+    let due = Fates { events: 1, again: 2, ..Fates::default() };
+    assert_eq!(stage.redrive(&[], true), due);
+    assert_eq!(stage.sizes(), [0, 3, 0], "a dry run writes nothing");
+    assert_eq!(stage.redrive(&[], false), due);
+    // Of the list two elements are events, and one is a letter of its own.
+    let markers: Vec<(String, String)> = stage
+        .read(MARKERS)
+        .into_iter()
+        .map(|one| {
+            (one.key.map(String::from_utf8).unwrap().unwrap(), one.value.map(String::from_utf8).unwrap().unwrap())
+        })
+        .collect();
+    let marker = |place: &str, outcome: &str| (format!("raw.spree/1/{place}/-"), format!("0 {outcome}"));
+    assert_eq!(markers, [marker("0", "event"), marker("1", "dead_letter"), marker("2", "dead_letter")]);
+    let orders = stage.read(CANONICAL[2]);
+    assert_eq!(orders.len(), 3);
+    assert!(orders.iter().all(|one| one.timestamp == Some(1_700_000_000_000)));
+    let renewed: Vec<Read> = stage.read(DEAD).split_off(3);
+    let told = |one: &Read| {
+        ["koine.error.code", "koine.event.index", "__dlq.errors.offset", "koine.redrive.count"]
+            .map(|name| one.header(name).unwrap_or_default())
+            .join(" ")
+    };
+    assert_eq!(
+        renewed.iter().map(told).collect::<Vec<_>>(),
+        ["json.syntax  1 1", "envelope.unknown_vendor 1 2 1"],
+        "the letter of the list is now one of its element"
+    );
+    let first = stage.read(DEAD);
+    assert_eq!(
+        (&renewed[0].value, &renewed[0].key, renewed[0].timestamp),
+        (&first[1].value, &first[1].key, first[1].timestamp)
+    );
+    assert_eq!(renewed[0].headers[..4], first[1].headers[..4], "the raw record's own headers");
+
+    // Once more: what is done is done, and what is refused as before stays as it is.
+    let sizes = stage.sizes();
+    assert_eq!(stage.redrive(&[], false), Fates { done: 3, unchanged: 2, ..Fates::default() });
+    assert_eq!(stage.sizes(), sizes);
+}
+
+#[test]
+fn a_redriven_record_that_no_topic_takes_is_renewed_and_its_siblings_pass() {
+    let order = String::from_utf8(order()).unwrap();
+    let padded = order.replacen('{', &format!("{{\"padding\":\"{}\",", "x".repeat(50_000)), 1);
+    let stage = Stage::refused(&[order.clone().into_bytes(), padded.into_bytes(), order.clone().into_bytes()]);
+    // The client's own limit, so that it refuses before anything is sent.
+    let fates = stage.redrive(&[("message.max.bytes", "20000")], false);
+    assert_eq!(fates, Fates { events: 2, again: 1, ..Fates::default() });
+    let renewed = stage.read(DEAD).pop().unwrap();
+    assert_eq!(renewed.header("koine.error.code").as_deref(), Some("record.too_large"));
+    assert_eq!(renewed.value, None, "it is too large for the dead-letter topic, too");
+    assert_eq!(renewed.header("koine.value.sha256").map(|hash| hash.len()), Some(64));
+    assert_eq!(stage.sizes(), [2, 4, 3]);
+    let pointer = Fates { done: 3, pointers: 1, ..Fates::default() };
+    assert_eq!(stage.redrive(&[], false), pointer, "what is not there cannot be translated");
+
+    // A broker's refusal, of a letter that travels alone.
+    let stage = Stage::refused(&[order.into_bytes()]);
+    stage.cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
+    assert_eq!(stage.redrive(&[], false), Fates { again: 1, ..Fates::default() });
+    let renewed = stage.read(DEAD).pop().unwrap();
+    assert_eq!(renewed.header("koine.error.code").as_deref(), Some("record.too_large"));
+    assert!(renewed.value.is_some());
+}
+
+#[test]
+fn a_redrive_survives_what_brokers_do_and_ends_where_another_takes_over() {
+    for (key, errors) in [
+        (RDKafkaApiKey::EndTxn, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS; 3][..]),
+        (RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS][..]),
+        (RDKafkaApiKey::AddPartitionsToTxn, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED][..]),
+    ] {
+        let stage = Stage::refused(&[order(), order()]);
+        stage.cluster.request_errors(key, errors);
+        assert_eq!(stage.redrive(&[], false), Fates { events: 2, ..Fates::default() }, "{key:?}");
+    }
+    let stage = Stage::refused(&[order(), order()]);
+    stage.cluster.request_errors(RDKafkaApiKey::EndTxn, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED]);
+    let taken_over = Fault::Fenced("another redrive has taken over dlq.raw.spree [1]".to_owned());
+    assert_eq!(stage.try_redrive(&[], false), Err(taken_over));
 }

@@ -7,14 +7,14 @@
 use koine::codec::SchemaIds;
 use koine::http::Health;
 use koine::kafka::{Connection, Consumer as Ours, ConsumerSettings, Polled};
-use koine::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
+use koine::pipeline::{BreakerPlan, BreakerRules, Exit, Handle, Limits, Outputs, Plan, Policy, Service, tables};
 use koine::telemetry::{BuildInfo, Exposition, Metrics};
 use koine::translate::SourceSettings;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ThreadedProducer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,6 +26,17 @@ const PARTITIONS: i32 = 6;
 const LONG: Duration = Duration::from_secs(90);
 /// Of so many records one cannot be read.
 const BROKEN_ONE_IN: usize = 50;
+
+/// The default: nothing here is so much, or lasts so long, that it would open.
+const BREAKER: BreakerPlan = BreakerPlan {
+    rules: BreakerRules {
+        records: 1000,
+        window: Duration::from_secs(30),
+        pause: Duration::from_secs(30),
+        longest_pause: Duration::from_secs(600),
+    },
+    pauses: true,
+};
 
 struct World {
     brokers: String,
@@ -97,6 +108,10 @@ impl World {
     /// Sends orders, each with an id of its own, over all partitions in turn. `grown`: of which ones the canonical record
     /// is large, however well it is compressed.
     fn send(&self, from: usize, count: usize, grown: impl Fn(usize) -> bool) {
+        self.send_over(from, count, PARTITIONS, grown);
+    }
+
+    fn send_over(&self, from: usize, count: usize, partitions: i32, grown: impl Fn(usize) -> bool) {
         let mut config = self.client();
         let producer: BaseProducer = config.set("enable.idempotence", "true").set("linger.ms", "20").create().unwrap();
         for nth in from..from + count {
@@ -109,7 +124,7 @@ impl World {
                 body = body.replacen("\"number\"", &field, 1);
             }
             let key = format!("raw-{nth}");
-            let partition = (nth % PARTITIONS as usize) as i32;
+            let partition = (nth % partitions as usize) as i32;
             let topic = self.raw();
             let record = BaseRecord::<str, str, ()>::to(&topic).partition(partition).key(&key).payload(&body);
             producer.send(record).map_err(|(error, _)| error).unwrap();
@@ -121,7 +136,11 @@ impl World {
         let [customer, cart, order, product] = self.canonical();
         let raw = self.raw();
         Plan {
-            connection: Connection { bootstrap_servers: self.brokers.clone(), properties: Vec::new() },
+            connection: Connection {
+                bootstrap_servers: self.brokers.clone(),
+                properties: Vec::new(),
+                credentials: None,
+            },
             group: self.run.clone(),
             group_protocol: "classic".to_owned(),
             topics: vec![raw.clone()],
@@ -135,8 +154,11 @@ impl World {
             limits: Limits { records: 500, bytes: 8 << 20, wait: Duration::from_millis(50) },
             transaction_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(8),
-            dead_letters: Policy { group: self.run.clone(), drop_headers: Vec::new(), sets: HeaderSets::default() },
+            dead_letters: Policy { group: self.run.clone(), ..Policy::default() },
             accept_loss: false,
+            breaker: BREAKER,
+            only: None,
+            stuck_after: Duration::from_secs(120),
             instance: None,
             metrics: Arc::clone(&self.metrics),
             health: Arc::new(Health::new(Duration::from_secs(300))),
@@ -147,22 +169,50 @@ impl World {
         start(self.plan())
     }
 
+    /// A plan that looks every second what topics there are.
+    fn attentive(&self) -> Plan {
+        let mut plan = self.plan();
+        plan.connection.properties = vec![("topic.metadata.refresh.interval.ms".to_owned(), "1000".to_owned())];
+        plan
+    }
+
+    fn exists(&self, topic: &str) -> bool {
+        let metadata = self.admin().inner().fetch_metadata(None, LONG).unwrap();
+        metadata.topics().iter().any(|one| one.name() == topic && !one.partitions().is_empty())
+    }
+
+    fn delete(&self, topic: &str) {
+        let gone = self.runtime.block_on(self.admin().delete_topics(&[topic], &AdminOptions::new())).unwrap();
+        assert!(gone.iter().all(Result::is_ok), "{gone:?}");
+        while self.exists(topic) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// The sum of the committed offsets.
     fn committed(&self) -> i64 {
+        self.committed_over(PARTITIONS)
+    }
+
+    fn committed_over(&self, partitions: i32) -> i64 {
         let mut config = self.client();
         let consumer: BaseConsumer =
             config.set("group.id", &self.run).set("isolation.level", "read_committed").create().unwrap();
         let mut list = TopicPartitionList::new();
-        list.add_partition_range(&self.raw(), 0, PARTITIONS - 1);
+        list.add_partition_range(&self.raw(), 0, partitions - 1);
         let Ok(committed) = consumer.committed_offsets(list, Duration::from_secs(10)) else { return -1 };
         let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
         committed.elements().iter().map(|one| offset(one.offset())).sum()
     }
 
     fn until_committed(&self, count: i64) {
+        self.until_committed_over(count, PARTITIONS);
+    }
+
+    fn until_committed_over(&self, count: i64, partitions: i32) {
         let until = Instant::now() + LONG;
         loop {
-            let committed = self.committed();
+            let committed = self.committed_over(partitions);
             if committed == count {
                 return;
             }
@@ -173,6 +223,30 @@ impl World {
 
     /// What a committed reader finds: how often each value of a header, or each key, is there.
     fn read(&self, topic: &str, header: Option<&str>) -> BTreeMap<String, usize> {
+        let mut found = BTreeMap::new();
+        self.each(topic, |message| {
+            let value = match header {
+                Some(name) => header_of(message, name),
+                None => message.key(),
+            };
+            let text = String::from_utf8(value.unwrap().to_vec()).unwrap();
+            *found.entry(text).or_default() += 1;
+        });
+        found
+    }
+
+    /// Of each dead letter the partition that it is from and the one that it is in.
+    fn places(&self, topic: &str) -> Vec<(i32, i32)> {
+        let mut places = Vec::new();
+        self.each(topic, |message| {
+            let from = std::str::from_utf8(header_of(message, "__dlq.errors.partition").unwrap()).unwrap();
+            places.push((from.parse().unwrap(), message.partition()));
+        });
+        places
+    }
+
+    /// Everything that a committed reader finds.
+    fn each(&self, topic: &str, mut seen: impl FnMut(&BorrowedMessage<'_>)) {
         let mut config = self.client();
         config.set("group.id", "reader").set("enable.partition.eof", "true").set("isolation.level", "read_committed");
         let consumer: BaseConsumer = config.create().unwrap();
@@ -183,7 +257,7 @@ impl World {
             list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
         }
         consumer.assign(&list).unwrap();
-        let (mut found, mut ends) = (BTreeMap::new(), 0);
+        let mut ends = 0;
         let until = Instant::now() + LONG;
         while ends < partitions {
             assert!(Instant::now() < until, "{topic} could not be read to its end");
@@ -191,18 +265,9 @@ impl World {
                 None => {}
                 Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
                 Some(Err(error)) => panic!("{error}"),
-                Some(Ok(message)) => {
-                    let headers = message.headers().unwrap();
-                    let value = match header {
-                        Some(name) => headers.iter().find(|one| one.key == name).unwrap().value,
-                        None => message.key(),
-                    };
-                    let text = String::from_utf8(value.unwrap().to_vec()).unwrap();
-                    *found.entry(text).or_default() += 1;
-                }
+                Some(Ok(message)) => seen(&message),
             }
         }
-        found
     }
 
     /// That of so many records each has come out once, as an event or as a dead letter.
@@ -224,6 +289,10 @@ impl World {
         let line = page.lines().find(|line| line.starts_with(series)).unwrap_or_else(|| panic!("no {series}"));
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
+}
+
+fn header_of<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m [u8]> {
+    message.headers()?.iter().find(|one| one.key == name)?.value
 }
 
 fn is_broken(nth: usize) -> bool {
@@ -326,6 +395,156 @@ fn what_is_gone_stops_its_partition_until_the_loss_is_accepted() {
     stop(handle);
 }
 
+/// librdkafka fetches nothing more for the time of `fetch.queue.backoff.ms` once it holds so much: a consumer that is
+/// assigned, has records before it and gives none.
+#[test]
+fn a_stuck_consumer_is_noticed_and_made_anew() {
+    let world = World::new("stuck");
+    let mut plan = world.plan();
+    plan.stuck_after = Duration::from_secs(4);
+    let property = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    plan.connection.properties = vec![
+        property("fetch.queue.backoff.ms", "300000"),
+        property("queued.min.messages", "1"),
+        property("queued.max.messages.kbytes", "1"),
+        property("fetch.message.max.bytes", "400000"),
+    ];
+    world.send_over(0, 300, 1, |_| false);
+    let handle = start(plan);
+    world.until_committed(300);
+    stop(handle);
+    let stuck = world.metric("koine_consumer_stuck_total");
+    assert!(stuck >= 1.0, "it came through without: this has shown nothing");
+    assert_eq!(world.metric("koine_rebuilds_total{reason=\"consumer_stuck\"}"), stuck);
+    world.check(300, is_broken);
+}
+
+/// The markers of others' transactions lie between the last record and the end for ever.
+#[test]
+fn a_consumer_that_has_read_everything_is_not_taken_for_stuck() {
+    let world = World::new("marked");
+    let mut config = world.client();
+    let producer: ThreadedProducer<_> = config.set("transactional.id", &world.run).create().unwrap();
+    producer.init_transactions(LONG).unwrap();
+    let raw = world.raw();
+    for commit in [true, false] {
+        producer.begin_transaction().unwrap();
+        for partition in 0..PARTITIONS {
+            let record = BaseRecord::<str, str, ()>::to(&raw).partition(partition).key("raw-7").payload("{");
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        match commit {
+            true => producer.commit_transaction(LONG).unwrap(),
+            false => producer.abort_transaction(LONG).unwrap(),
+        }
+    }
+    let handle = start(Plan { stuck_after: Duration::from_secs(2), ..world.plan() });
+    let until = Instant::now() + LONG;
+    while world.committed() < i64::from(PARTITIONS) {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    std::thread::sleep(Duration::from_secs(8));
+    assert_eq!(world.metric("koine_consumer_stuck_total"), 0.0);
+    stop(handle);
+    assert_eq!(world.read(&world.dead(), None), BTreeMap::from([("raw-7".to_owned(), PARTITIONS as usize)]));
+}
+
+#[test]
+fn partitions_that_are_added_are_read_from_their_first_record_on() {
+    let world = World::new("added");
+    let handle = start(world.attentive());
+    world.send(0, 600, |_| false);
+    world.until_committed(600);
+    for (topic, partitions) in [(world.raw(), 9), (world.dead(), 9), (world.canonical()[2].clone(), 8)] {
+        let more = NewPartitions::new(&topic, partitions);
+        let made = world.runtime.block_on(world.admin().create_partitions([&more], &AdminOptions::new())).unwrap();
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+    // Before koine knows of them.
+    world.send_over(600, 900, 9, |_| false);
+    world.until_committed_over(1500, 9);
+    stop(handle);
+    world.check(1500, is_broken);
+    let letters = world.places(&world.dead());
+    assert!(letters.iter().all(|(raw, letter)| raw == letter), "as many partitions, so the same ones: {letters:?}");
+    assert!(letters.iter().any(|(raw, _)| *raw >= PARTITIONS));
+}
+
+#[test]
+fn a_raw_topic_that_is_not_there_yet_or_not_any_more_keeps_no_other_waiting() {
+    let world = World::new("vanish");
+    let other = format!("{}.other", world.raw());
+    let plan = || {
+        let both = [world.raw(), other.clone()];
+        Plan {
+            topics: both.to_vec(),
+            source_of: Box::new(move |topic| both.iter().position(|one| one == topic).map(|_| 0)),
+            ..world.attentive()
+        }
+    };
+    let handle = start(plan());
+    world.send(0, 300, |_| false);
+    world.until_committed(300);
+    world.create(&other, 3, None);
+    let send_other = |count: usize| {
+        let producer: BaseProducer = world.client().create().unwrap();
+        for nth in 0..count {
+            let (key, partition) = (format!("raw-{nth}"), (nth % 3) as i32);
+            let record = BaseRecord::<str, str, ()>::to(&other).partition(partition).key(&key).payload("{");
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(LONG).unwrap();
+    };
+    send_other(30);
+    let dead = format!("dlq.{other}");
+    let until_dead = |count: usize| {
+        let until = Instant::now() + LONG;
+        while !world.exists(&dead) || world.read(&dead, None).values().sum::<usize>() < count {
+            assert!(Instant::now() < until, "{count} dead letters");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    until_dead(30);
+    world.delete(&other);
+    world.send(300, 300, |_| false);
+    world.until_committed(600);
+    world.create(&other, 3, None);
+    send_other(15);
+    until_dead(45);
+    world.send(600, 300, |_| false);
+    world.until_committed(900);
+    world.delete(&other);
+    let stopping = Instant::now();
+    stop(handle);
+    assert!(stopping.elapsed() < Duration::from_secs(23), "the drain time and what calls may take beyond it");
+    world.check(900, is_broken);
+    assert!(world.read(&dead, None).values().all(|times| *times <= 2), "each as often as it was sent");
+}
+
+#[test]
+fn a_canonical_topic_that_is_deleted_and_made_again_is_waited_for() {
+    let world = World::new("unmade");
+    let [customer, cart, order, product] = world.canonical();
+    for topic in [&customer, &cart, &order, &product, &world.dead()] {
+        world.create(topic, 3, None);
+    }
+    let outputs = Outputs::new([&customer, &cart, &order, &product], "dlq.", false);
+    let handle = start(Plan { outputs, ..world.attentive() });
+    world.send(0, 300, |_| false);
+    world.until_committed(300);
+    world.delete(&order);
+    world.send(300, 300, |_| false);
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!handle.is_finished());
+    world.create(&order, 3, None);
+    world.until_committed(600);
+    stop(handle);
+    let orders = world.read(&order, Some("ce_id"));
+    let due = (300..600).filter(|nth| !is_broken(*nth)).count();
+    assert_eq!((orders.len(), orders.values().sum::<usize>()), (due, due), "all that came after the deletion, once");
+}
+
 #[test]
 fn what_goes_while_it_is_read_stops_its_partition_and_no_other() {
     let world = World::new("going");
@@ -338,7 +557,7 @@ fn what_goes_while_it_is_read_stops_its_partition_and_no_other() {
         property("fetch.message.max.bytes", "20000"),
     ];
     let consumer = Ours::open(&ConsumerSettings {
-        connection: Connection { bootstrap_servers: world.brokers.clone(), properties },
+        connection: Connection { bootstrap_servers: world.brokers.clone(), properties, credentials: None },
         group: world.run.clone(),
         group_protocol: "classic".to_owned(),
         topics: vec![world.raw()],

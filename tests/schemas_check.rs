@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::http::{StatusCode, Uri};
 use koine::canonical::EntityKind;
-use koine::config::{RegistryAuth, RegistrySettings};
+use koine::config::{RegistryAuth, RegistrySettings, TlsFiles};
 use koine::registry::embedded::Embedded;
 use koine::registry::{Registry, Wanted};
 use koine::schemas::{evolves, json, subject};
@@ -50,7 +50,15 @@ fn here() -> SocketAddr {
 async fn embedded() -> (Embedded, Registry) {
     let server = Embedded::start(here(), evolves).await.unwrap();
     let (auth, timeout) = (RegistryAuth::None, Duration::from_secs(10));
-    let settings = RegistrySettings { url: Some(server.url()), auth, ca_file: None, timeout };
+    let settings = RegistrySettings {
+        url: Some(server.url()),
+        auth,
+        tls: TlsFiles::default(),
+        timeout,
+        longest_pause: Duration::from_secs(30),
+        bundle: None,
+        check_every: timeout,
+    };
     (server, Registry::new(&settings).unwrap())
 }
 

@@ -165,6 +165,9 @@ pub struct EventMeta<'a> {
     /// The raw record's timestamp.
     pub received_at: Micros,
     pub source: Source<'a>,
+    /// Of the component: under which the entity knows it, where that is not its id. It stands behind all else, so that
+    /// every version's head begins alike.
+    pub component_name: Option<Text<'a>>,
 }
 
 /// The part of an entity that an event is about.
@@ -174,7 +177,8 @@ pub struct Component<'a> {
     /// `payment`, `line_item`, `metafield`, …
     pub kind: Text<'a>,
     pub id: Option<Text<'a>>,
-    /// Under which the entity knows it, where that is not the id.
+    /// Under which the entity knows it, where that is not the id: written as `component_name`.
+    #[serde(skip)]
     pub name: Option<Text<'a>>,
 }
 

@@ -37,6 +37,12 @@ impl Micros {
         }
     }
 
+    /// The `Date` of an HTTP answer (RFC 9110).
+    pub fn parse_http(text: &str) -> Option<Micros> {
+        let time = jiff::fmt::rfc2822::parse(text).ok()?;
+        Micros::in_range(time.timestamp().as_microsecond())
+    }
+
     /// A date and time without a zone, of whatever local clock.
     pub fn parse_naive(text: &str) -> Option<jiff::civil::DateTime> {
         let (_, rest) = text.split_at_checked(10).filter(|_| text.is_ascii())?;
@@ -237,6 +243,14 @@ mod tests {
 
     fn shown(text: &str) -> Option<String> {
         Micros::parse(text).map(|(time, cut)| format!("{time}{}", if cut { " cut" } else { "" }))
+    }
+
+    #[test]
+    fn the_date_of_an_http_answer_is_read() {
+        assert_eq!(Micros::parse_http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Micros(784_111_777_000_000)));
+        for wrong in ["", "06 Nov", "Sunday, 06-Nov-94 08:49:37 GMT", "1994-11-06T08:49:37Z"] {
+            assert_eq!(Micros::parse_http(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -1,7 +1,15 @@
 //! The command line: one file a command. Messages for people go to standard error, data to standard output.
 
+mod audit;
+mod breaker;
+mod capsule;
+mod credentials;
 mod demo;
+mod dlq;
+mod doctor;
 mod mapping;
+mod only;
+mod own_port;
 mod run;
 mod schemas;
 mod translate;
@@ -58,12 +66,27 @@ enum Command {
     Run(run::Arguments),
     /// The whole thing on one machine with nothing installed
     Demo(demo::Arguments),
+    /// The breakers of a translator that runs on this machine: list, resume
+    Breaker(breaker::Arguments),
     /// Translate files, with no Kafka: one JSON line per outcome
     Translate(translate::Arguments),
     /// Where each leaf of each vendor's webhooks goes, made from what runs
     Mapping(mapping::Arguments),
+    /// Look into dead letters, group them by cause, redrive them
+    Dlq(dlq::Arguments),
     /// The canonical schemas: list, export, check, register
     Schemas(schemas::Arguments),
+    /// Whether the topics add up: what is missing, doubled or wrong
+    Audit(audit::Arguments),
+    /// What is wrong with brokers, topics, rights, registry and clock, and its cure
+    Doctor(doctor::Arguments),
+}
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
 }
 
 /// Reads the configuration: the file, if one is given, and the environment's `KOINE__…`. `required` are the settings
@@ -95,9 +118,13 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Breaker(arguments) => breaker::run(arguments),
         Command::Translate(arguments) => translate::run(arguments),
         Command::Mapping(arguments) => mapping::run(arguments),
+        Command::Dlq(arguments) => dlq::run(arguments),
         Command::Schemas(arguments) => schemas::run(arguments),
+        Command::Audit(arguments) => audit::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,16 +1,18 @@
 //! `koine run`: the translator between the brokers and the registry of a configuration, until it is told to stop.
 
-use super::{Failure, configuration};
-use crate::canonical::EntityKind;
+mod pins;
+
+use super::credentials::Live;
+use super::{Failure, configuration, only};
 use crate::canonical::{Privacy, Treatment};
 use crate::codec::SchemaIds;
 use crate::config::{self, Config, Delivery, GroupProtocol, LogFormat, Source};
 use crate::http::{self, Health, Server};
 use crate::kafka::{self, Connection};
-use crate::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
-use crate::registry::{Registered, Registry, RegistryError, Waited, Wanted};
-use crate::schemas;
-use crate::telemetry::{self, BuildInfo, Metrics, RegistryState};
+use crate::pipeline::{
+    BreakerPlan, BreakerRules, Exit, Handle, HeaderSets, Limits, Only, Outputs, Plan, Policy, Service, tables,
+};
+use crate::telemetry::{self, BuildInfo, Metrics};
 use crate::translate::{BUILD, Extensions, SourceSettings, time_zone};
 use crate::vendors::vendor;
 use std::net::SocketAddr;
@@ -31,6 +33,17 @@ pub struct Arguments {
     /// Go on at what exists where a committed offset is gone, rather than stopping the partition
     #[arg(long)]
     accept_loss: bool,
+    #[command(flatten)]
+    only: only::Arguments,
+}
+
+/// What is asked of a translator beside its configuration.
+#[derive(Default)]
+pub struct Request {
+    /// Go on where a committed offset is gone.
+    pub accept_loss: bool,
+    /// Some event types of a stretch, rather than everything there will ever be.
+    pub only: Option<Only>,
 }
 
 /// A poll loop that has not come by for this long is dead. Its longest pauses are questions to brokers that are down.
@@ -40,6 +53,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = configuration(arguments.config.as_deref(), &["kafka.bootstrap_servers", "registry.url"])?;
     if arguments.check {
         connection(&config).check().map_err(|error| Failure::Usage(format!("kafka.properties: {error}")))?;
+        Live::check(&config).map_err(Failure::Usage)?;
+        if let Some(file) = &config.registry.bundle {
+            pins::from_bundle(file, &config.topics.canonical().map(crate::schemas::subject))?;
+        }
         for (class, _) in config.privacy.classes.iter().filter(|(_, treatment)| *treatment == Treatment::Hash) {
             eprintln!("koine: privacy.{}: texts are hashed, and what is no text is dropped", class.as_str());
         }
@@ -53,8 +70,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         signal().await;
         let _ = stop.send(true);
     });
-    let Some(running) = start(&config, &runtime, arguments.accept_loss, stopped.clone())? else { return Ok(()) };
-    while !running.is_finished() && !*stopped.borrow() {
+    if arguments.only.is_given() {
+        return only::run(&config, &arguments.only, arguments.accept_loss, &runtime, &stopped);
+    }
+    let request = Request { accept_loss: arguments.accept_loss, only: None };
+    let Some(running) = start(&config, &runtime, request, stopped.clone())? else { return Ok(()) };
+    while !running.is_finished() && !running.is_refused() && !*stopped.borrow() {
         std::thread::sleep(Duration::from_millis(20));
     }
     running.stop()
@@ -86,6 +107,8 @@ pub struct Running<'r> {
     server: Server,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
+    /// Why the registry does not let us go on, once it does not.
+    refused: watch::Receiver<Option<String>>,
     runtime: &'r Runtime,
 }
 
@@ -93,7 +116,7 @@ pub struct Running<'r> {
 pub fn start<'r>(
     config: &Config,
     runtime: &'r Runtime,
-    accept_loss: bool,
+    request: Request,
     stopped: watch::Receiver<bool>,
 ) -> Result<Option<Running<'r>>, Failure> {
     telemetry::init(config.log.format == LogFormat::Json, &config.log.level).map_err(Failure::Usage)?;
@@ -109,14 +132,19 @@ pub fn start<'r>(
         .block_on(server)
         .map_err(|error| Failure::Usage(format!("http.listen: {}: {error}", config.http_listen)))?;
     tracing::info!(address = %server.address(), build = BUILD, "pages are served");
-    let Some(schemas) = runtime.block_on(pin(config, &metrics, stopped))? else {
+    let Some(pins) = runtime.block_on(pins::pin(config, &metrics, stopped))? else {
         runtime.block_on(server.stop());
         return Ok(None);
     };
     health.schemas_pinned(true);
-    let plan = plan(config, schemas, accept_loss, Arc::clone(&metrics), Arc::clone(&health));
+    let plan = plan(config, pins.ids()?, request, Arc::clone(&metrics), Arc::clone(&health));
     let handle = Service::start(plan).map_err(failure)?;
-    Ok(Some(Running { handle, server, health, metrics, runtime }))
+    let (refuse, refused) = watch::channel(None);
+    runtime.spawn(async move {
+        let why = pins.watch().await;
+        let _ = refuse.send(Some(why));
+    });
+    Ok(Some(Running { handle, server, health, metrics, refused, runtime }))
 }
 
 impl Running<'_> {
@@ -129,20 +157,36 @@ impl Running<'_> {
         &self.metrics
     }
 
+    /// To look at when it has stopped.
+    pub fn metrics_handle(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
     /// Whether it has ended by itself.
     pub fn is_finished(&self) -> bool {
         self.handle.is_finished()
     }
 
-    /// Finishes what is at hand, commits, leaves the group, and ends the pages last: a probe can see it drain.
+    /// Whether the registry has said that what is written is not what its ids stand for.
+    pub fn is_refused(&self) -> bool {
+        self.refused.borrow().is_some()
+    }
+
+    /// Finishes what is at hand, commits, leaves the group, and ends the pages last: a probe can see it drain. What the
+    /// registry has refused is not finished but left undone.
     pub fn stop(self) -> Result<(), Failure> {
+        let refused = self.refused.borrow().clone();
         self.health.draining();
-        self.handle.stop();
+        match &refused {
+            Some(_) => self.handle.abandon(),
+            None => self.handle.stop(),
+        }
         let exit = self.handle.wait();
         self.runtime.block_on(self.server.stop());
-        match exit {
-            Exit::Stopped => Ok(()),
-            other => Err(failure(other)),
+        match (refused, exit) {
+            (Some(why), _) => Err(Failure::Usage(why)),
+            (None, Exit::Stopped) => Ok(()),
+            (None, other) => Err(failure(other)),
         }
     }
 }
@@ -155,99 +199,107 @@ fn failure(exit: Exit) -> Failure {
     }
 }
 
-/// The ids of the schemas, looked up by content. Trouble is waited out; that a schema is not registered is an answer.
-async fn pin(
-    config: &Config,
-    metrics: &Metrics,
-    mut stopped: watch::Receiver<bool>,
-) -> Result<Option<SchemaIds>, Failure> {
-    let registry = Registry::new(&config.registry).map_err(Failure::Usage)?;
-    let subjects = config.topics.canonical().map(schemas::subject);
-    let wanted: Vec<Wanted<'_>> = EntityKind::ALL
-        .into_iter()
-        .zip(&subjects)
-        .map(|(kind, subject)| Wanted { subject, schema: schemas::json(kind) })
-        .collect();
-    metrics.registry_state(RegistryState::Waiting);
-    let waiting = |error: &RegistryError, pause: Duration| {
-        metrics.registry_retry();
-        tracing::warn!(reason = error.kind.as_str(), pause_ms = pause.as_millis() as u64, "{error}; asking again");
-    };
-    let canceled = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
-    match registry.wait_for_ids(&wanted, canceled, waiting).await {
-        Ok(Waited::Canceled) => Ok(None),
-        Ok(Waited::Pinned(registered)) => {
-            metrics.registry_state(RegistryState::Pinned);
-            for Registered { subject, id, .. } in &registered {
-                tracing::info!(subject, id, "schema pinned");
-                metrics.schema_pinned(subject, *id);
-            }
-            match registered.as_slice() {
-                [customer, cart, order, product] => {
-                    Ok(Some(SchemaIds { customer: customer.id, cart: cart.id, order: order.id, product: product.id }))
-                }
-                _ => Err(Failure::Internal("the registry has answered for other schemas than were asked for".into())),
-            }
-        }
-        Err(error) => {
-            metrics.registry_state(RegistryState::Refused);
-            Err(Failure::Usage(format!("{error}. `koine schemas register` registers this build's schemas")))
-        }
-    }
-}
-
 /// What the configuration means for the translator.
-fn plan(config: &Config, schemas: SchemaIds, accept_loss: bool, metrics: Arc<Metrics>, health: Arc<Health>) -> Plan {
-    let privacy = Arc::new(privacy(config));
-    let sources = config.sources.iter().map(|source| source_settings(source, config, &privacy)).collect();
+fn plan(config: &Config, schemas: SchemaIds, request: Request, metrics: Arc<Metrics>, health: Arc<Health>) -> Plan {
+    let (sources, any_source) = sources(config);
     let for_topics = config.clone();
+    let Request { accept_loss, only } = request;
+    let group = only.as_ref().map_or(&config.kafka.group, |only| &only.group).clone();
+    let topics = match &only {
+        Some(only) => only.topics(),
+        None => config.subscription().into_iter().map(str::to_owned).collect(),
+    };
     Plan {
         connection: connection(config),
-        group: config.kafka.group.clone(),
+        group,
         group_protocol: match config.kafka.group_protocol {
             GroupProtocol::Classic => "classic".to_owned(),
             GroupProtocol::Consumer => "consumer".to_owned(),
         },
-        topics: config.subscription().into_iter().map(str::to_owned).collect(),
+        topics,
         source_of: Box::new(move |topic| for_topics.source_of(topic)),
         sources,
-        any_source: SourceSettings {
-            max_body: config.limits.body_bytes,
-            max_depth: config.limits.depth,
-            privacy,
-            ..SourceSettings::default()
-        },
-        outputs: Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create),
+        any_source,
+        outputs: outputs(config),
         schemas,
         exactly_once: config.delivery == Delivery::ExactlyOnce,
         workers: config.workers.count(),
         limits: Limits { records: config.batch.records, bytes: config.batch.bytes, wait: config.batch.wait },
         transaction_timeout: config.transaction_timeout,
         drain: config.drain,
-        dead_letters: Policy {
-            group: config.kafka.group.clone(),
-            drop_headers: config.dlq.drop_headers.clone(),
-            sets: HeaderSets { connect: config.dlq.connect, streams: config.dlq.streams, spring: config.dlq.spring },
-        },
+        dead_letters: dead_letter_policy(config),
         accept_loss,
+        stuck_after: config.kafka.stuck_after,
+        breaker: BreakerPlan {
+            rules: BreakerRules {
+                records: config.breaker.records,
+                window: config.breaker.window,
+                pause: config.breaker.pause,
+                longest_pause: config.breaker.longest_pause,
+            },
+            // A run that is to end must not stand still.
+            pauses: config.breaker.pauses && only.is_none(),
+        },
+        only,
         instance: config.kafka.instance.clone(),
         metrics,
         health,
     }
 }
 
-fn connection(config: &Config) -> Connection {
-    let properties = config.kafka.properties.iter();
+/// The settings of each source, and those of a topic that belongs to none.
+pub fn sources(config: &Config) -> (Vec<SourceSettings>, SourceSettings) {
+    let privacy = Arc::new(privacy(config));
+    let sources = config.sources.iter().map(|source| source_settings(source, config, &privacy)).collect();
+    (sources, any_source(config, &privacy))
+}
+
+/// The topics that are written.
+pub fn outputs(config: &Config) -> Outputs {
+    Outputs::new(config.topics.canonical(), &config.topics.dead_letter_prefix, config.topics.create)
+}
+
+/// What dead letters look like.
+pub fn dead_letter_policy(config: &Config) -> Policy {
+    Policy {
+        // Also of a run with `--only`: it does the group's work, and writes what the group would have.
+        group: config.kafka.group.clone(),
+        drop_headers: config.dlq.drop_headers.clone(),
+        sets: HeaderSets { connect: config.dlq.connect, streams: config.dlq.streams, spring: config.dlq.spring },
+        seal: config.dlq.seal.clone(),
+    }
+}
+
+pub fn connection(config: &Config) -> Connection {
+    let live = Live::new(config);
     Connection {
         bootstrap_servers: config.kafka.bootstrap_servers.join(","),
-        properties: properties.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect(),
+        properties: live.at_start(),
+        credentials: Some(Arc::new(live)),
     }
+}
+
+/// The settings that hold for the records of a raw topic.
+pub fn settings_of(topic: &str, config: &Config) -> SourceSettings {
+    let privacy = Arc::new(privacy(config));
+    let source = config.source_of(topic).and_then(|nth| config.sources.get(nth));
+    source.map_or_else(|| any_source(config, &privacy), |source| source_settings(source, config, &privacy))
 }
 
 fn privacy(config: &Config) -> Privacy {
     let key = config.privacy.key.as_ref().map_or("", |key| key.expose());
     let classes = config.privacy.classes.iter();
     classes.fold(Privacy::new(key.as_bytes()), |privacy, &(class, treatment)| privacy.with(class, treatment))
+}
+
+/// For a topic that belongs to no source.
+fn any_source(config: &Config, privacy: &Arc<Privacy>) -> SourceSettings {
+    SourceSettings {
+        max_body: config.limits.body_bytes,
+        max_depth: config.limits.depth,
+        privacy: Arc::clone(privacy),
+        ..SourceSettings::default()
+    }
 }
 
 fn source_settings(source: &Source, config: &Config, privacy: &Arc<Privacy>) -> SourceSettings {
@@ -285,7 +337,7 @@ mod tests {
         let schemas = SchemaIds { customer: 1, cart: 2, order: 3, product: 4 };
         let build = BuildInfo { version: "test", build: "test".to_owned(), librdkafka: "test".to_owned() };
         let metrics = Arc::new(Metrics::new(tables(), &build).expect("metrics"));
-        plan(&config, schemas, false, metrics, Arc::new(Health::new(DEAD_AFTER)))
+        plan(&config, schemas, Request::default(), metrics, Arc::new(Health::new(DEAD_AFTER)))
     }
 
     /// What becomes of a record of that topic, as a worker does it: key and number of extensions, or code and pointer.

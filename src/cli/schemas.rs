@@ -6,12 +6,14 @@ mod check;
 use super::{Failure, configuration, configuration_of};
 use crate::canonical::EntityKind;
 use crate::config::Config;
+use crate::registry::bundle::Bundle;
 use crate::registry::{Registered, Registry, RegistryError, Wanted};
 use crate::schemas;
+use crate::translate::BUILD;
 use std::path::{Path, PathBuf};
 
 /// Every subject's rule: any version can read any other.
-const LEVEL: &str = "FULL_TRANSITIVE";
+pub(super) const LEVEL: &str = "FULL_TRANSITIVE";
 
 /// What a deployment has to say, said as in the documents.
 const DEFAULTS: &str = "kafka: {bootstrap_servers: 'kafka:9092'}\nregistry: {url: 'http://registry:8081'}\n";
@@ -44,6 +46,15 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Look this build's schemas up and write them with their ids into one file, for `registry.bundle`
+    Bundle {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Where to
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Register each schema under `<topic>-value`, compatibility FULL_TRANSITIVE
     Register {
         /// The configuration file
@@ -60,6 +71,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Export { out, asyncapi, config } => export(&out, asyncapi, config.as_deref()),
         Command::Check { config } => check::run(config.as_deref()),
+        Command::Bundle { config, out } => bundle(config.as_deref(), &out),
         Command::Register { config } => {
             let config = configuration(config.as_deref(), &["registry.url"])?;
             let registry = Registry::new(&config.registry).map_err(Failure::Usage)?;
@@ -75,7 +87,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::Internal(error.to_string()))
 }
@@ -108,6 +120,37 @@ fn export(out: &Path, with_asyncapi: bool, config: Option<&Path>) -> Result<(), 
         true => write("asyncapi.yaml".to_owned(), &asyncapi::yaml(&asyncapi::document(&config))),
         false => Ok(()),
     }
+}
+
+/// Writes what `koine run` would pin. Whole or not at all: a process that starts meanwhile reads the one before.
+fn bundle(config: Option<&Path>, out: &Path) -> Result<(), Failure> {
+    let config = configuration(config, &["registry.url"])?;
+    let registry = Registry::new(&config.registry).map_err(Failure::Usage)?;
+    let subjects = config.topics.canonical().map(schemas::subject);
+    let wanted = wanted(&subjects);
+    let registered = runtime()?.block_on(async {
+        let mut registered = Vec::new();
+        for &one in &wanted {
+            registered.push(registry.lookup(one).await?);
+        }
+        Ok(registered)
+    });
+    let registered = registered.map_err(|error: RegistryError| Failure::Found(error.to_string()))?;
+    let cannot = |error: std::io::Error| Failure::Usage(format!("{}: {error}", out.display()));
+    let mut beside = out.as_os_str().to_owned();
+    beside.push(".new");
+    std::fs::write(&beside, Bundle::new(&wanted, &registered).to_text(BUILD)).map_err(cannot)?;
+    std::fs::rename(&beside, out).map_err(cannot)?;
+    for Registered { subject, id, .. } in &registered {
+        println!("{subject}\tid {id}");
+    }
+    Ok(())
+}
+
+/// This build's schemas under these subjects, in the order of the entities.
+pub fn wanted(subjects: &[String; 4]) -> Vec<Wanted<'_>> {
+    let pairs = EntityKind::ALL.into_iter().zip(subjects);
+    pairs.map(|(kind, subject)| Wanted { subject, schema: schemas::json(kind) }).collect()
 }
 
 /// Registers the schema of every canonical topic of the configuration. Twice is as good as once. The subject's rule is

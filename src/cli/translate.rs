@@ -1,6 +1,6 @@
 //! `koine translate`: files in, one JSON line per outcome out, or an Avro container file per entity. No Kafka.
 
-use super::Failure;
+use super::{Failure, capsule};
 use crate::canonical::{EntityKind, Event, Micros};
 use crate::codec::ContainerFile;
 use crate::pointer::Pointer;
@@ -44,6 +44,9 @@ pub struct Arguments {
     /// Exit with 1 if anything was dead-lettered
     #[arg(long)]
     strict: bool,
+    /// Reproduce what `koine dlq export` has written: its record, with its headers and its source's settings
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "vendor", "shop", "payload_pointer", "received_at", "headers", "format"])]
+    capsule: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -53,6 +56,9 @@ enum Format {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    if let Some(file) = &arguments.capsule {
+        return capsule::reproduce(file, arguments.strict);
+    }
     let settings = SourceSettings {
         vendor: match arguments.vendor.as_str() {
             "auto" => None,
@@ -239,7 +245,7 @@ impl Serialize for Headers<'_> {
     }
 }
 
-fn write_line(out: &mut impl Write, line: i64, index: i32, outcome: &Outcome<'_>) -> io::Result<()> {
+pub(super) fn write_line(out: &mut impl Write, line: i64, index: i32, outcome: &Outcome<'_>) -> io::Result<()> {
     serde_json::to_writer(&mut *out, &Line { line, index, outcome }).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }

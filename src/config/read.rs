@@ -349,6 +349,15 @@ impl<'n> Reader<'n> {
         }
     }
 
+    /// A file that is there now.
+    pub fn file(&mut self, path: &str) -> Option<PathBuf> {
+        self.checked(path, |text| match std::fs::metadata(text) {
+            Ok(found) if found.is_file() => Ok(PathBuf::from(text)),
+            Ok(_) => Err(format!("{text} is no file")),
+            Err(error) => Err(format!("cannot read {text}: {error}")),
+        })
+    }
+
     pub fn flag(&mut self, path: &str) -> bool {
         self.checked(path, |text| match text {
             "true" => Ok(true),

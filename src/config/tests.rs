@@ -412,6 +412,18 @@ fn sources_are_checked() {
 }
 
 #[test]
+fn the_breaker_is_a_word_and_its_limits() {
+    let config = ok("");
+    let seconds = Duration::from_secs;
+    let Breaker { pauses, records, window, pause, longest_pause } = config.breaker;
+    assert_eq!((pauses, records, window, pause, longest_pause), (true, 1000, seconds(30), seconds(30), seconds(600)));
+    assert!(!ok("breaker: alert").breaker.pauses);
+    assert_eq!(ok("breaker_limits: {window: 1m}").breaker.window, seconds(60));
+    assert!(mistake("breaker: stop").contains("pause, alert"));
+    assert!(mistake("breaker_limits: {pause: 2m, longest_pause: 1m}").contains("is shorter than breaker_limits.pause"));
+}
+
+#[test]
 fn limits_hold_each_other() {
     assert!(mistake("{transaction: {timeout: 1s}, batch: {wait: 900ms}}").contains("well below transaction.timeout"));
     ok("{transaction: {timeout: 1s}, batch: {wait: 900ms}, delivery: at_least_once}");
@@ -464,4 +476,70 @@ fn any_value_anywhere_is_survived() {
             told(parse("", &[(name.as_str(), poison)]));
         }
     }
+}
+
+fn all_mistakes(text: &str) -> String {
+    mistakes(text, &[]).join("\n")
+}
+
+/// Client credentials: whole or not at all, one way to authenticate, and the secret never shown.
+#[test]
+fn client_credentials_belong_together() {
+    let whole = "{token_url: 'https://issuer/token', client_id: me, client_secret: hush, scope: s}";
+    let config = ok(&format!("kafka: {{oauth: {whole}}}\nregistry: {{oauth: {whole}}}"));
+    let oauth = config.kafka.oauth.clone().unwrap();
+    assert_eq!((oauth.section, oauth.client_secret.expose()), ("kafka.oauth", "hush"));
+    assert!(matches!(&config.registry.auth, RegistryAuth::Oauth(oauth) if oauth.section == "registry.oauth"));
+    assert!(!format!("{config:?} {}", config.to_yaml()).contains("hush"));
+    for section in ["kafka", "registry"] {
+        let found = all_mistakes(&format!("{section}: {{oauth: {{client_id: me}}}}"));
+        assert!(found.contains("token_url") && found.contains("client_secret"), "{found}");
+        let user =
+            format!("{section}: {{oauth: {{token_url: 'https://me:hush@issuer', client_id: a, client_secret: b}}}}");
+        assert!(all_mistakes(&user).contains("names a user") && !all_mistakes(&user).contains("hush"));
+        assert!(all_mistakes(&format!("{section}: {{oauth: {{ca_file: /nowhere.pem}}}}")).contains("cannot read"));
+    }
+    assert!(all_mistakes(&format!("registry: {{username: u, password: p, oauth: {whole}}}")).contains("one is due"));
+    for (property, says) in [
+        ("sasl.mechanism: PLAIN", "should be OAUTHBEARER"),
+        ("security.protocol: SSL", "should be SASL_SSL or SASL_PLAINTEXT"),
+        ("sasl.password: x", "is of no use"),
+    ] {
+        let found = all_mistakes(&format!("kafka: {{oauth: {whole}, properties: {{{property}}}}}"));
+        assert!(found.contains(says), "{found}");
+    }
+    assert!(
+        ok(&format!("kafka: {{oauth: {whole}, properties: {{sasl.mechanism: oauthbearer}}}}")).kafka.oauth.is_some()
+    );
+    assert!(all_mistakes("kafka: {properties: {sasl.oauthbearer.method: oidc}}").contains("set kafka.oauth"));
+}
+
+#[test]
+fn a_client_certificate_has_its_key() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    assert!(all_mistakes(&format!("registry: {{cert_file: {file}}}")).contains("registry.key_file"));
+    assert!(all_mistakes(&format!("registry: {{key_file: {file}}}")).contains("registry.cert_file"));
+    let tls = ok(&format!("registry: {{cert_file: {file}, key_file: {file}}}")).registry.tls;
+    assert_eq!(tls.identity, Some((file.into(), file.into())));
+    assert!(all_mistakes("registry: {bundle: /nowhere.json}").contains("cannot read"));
+}
+
+#[test]
+fn the_key_that_seals_dead_letters_is_a_public_one_from_one_place() {
+    assert_eq!(ok("").dlq.seal, None);
+    let key = crate::seal::PrivateKey::generate();
+    let public = key.public().to_string();
+    assert_eq!(ok(&format!("dlq: {{seal: {{public_key: {public}}}}}")).dlq.seal, Some(key.public()));
+    let file = TempFile::new("seal", &format!("{public}\n"));
+    let path = file.0.display();
+    assert_eq!(ok(&format!("dlq: {{seal: {{public_key_file: '{path}'}}}}")).dlq.seal, Some(key.public()));
+    let both = mistake(&format!("dlq: {{seal: {{public_key: {public}, public_key_file: '{path}'}}}}"));
+    assert!(both.contains("are both set"), "{both}");
+    let secret = key.expose();
+    let private = mistake(&format!("dlq: {{seal: {{public_key: {secret}}}}}"));
+    assert!(private.contains("is a private key") && !private.contains(&secret), "{private}");
+    let none = mistake("dlq: {seal: {public_key: age1abc}}");
+    assert!(none.contains("dlq.seal.public_key") && none.contains("koine dlq keygen"), "{none}");
+    let gone = mistake("dlq: {seal: {public_key_file: /nowhere/key}}");
+    assert!(gone.contains("cannot read /nowhere/key"), "{gone}");
 }

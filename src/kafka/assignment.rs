@@ -59,6 +59,8 @@ struct Slot {
     /// The lowest offset not yet seen in this assignment.
     next: i64,
     is_stalled: bool,
+    /// Ours, and not to be read for now. Its place is kept.
+    is_paused: bool,
 }
 
 /// The partitions that are ours.
@@ -84,10 +86,10 @@ pub enum Seen<'a> {
 impl Assigned {
     pub fn add(&mut self, partition: TopicPartition, next: i64, is_stalled: bool) {
         match self.by_name.get(&partition).and_then(|&nth| self.slots.get_mut(nth)) {
-            Some(slot) => (slot.next, slot.is_stalled) = (next, is_stalled),
+            Some(slot) => (slot.next, slot.is_stalled, slot.is_paused) = (next, is_stalled, false),
             None => {
                 self.by_name.insert(partition.clone(), self.slots.len());
-                self.slots.push(Slot { partition, next, is_stalled });
+                self.slots.push(Slot { partition, next, is_stalled, is_paused: false });
             }
         }
     }
@@ -108,6 +110,33 @@ impl Assigned {
     /// Partitions that are read, with the offset that is due next.
     pub fn flowing(&self) -> impl Iterator<Item = (&TopicPartition, i64)> {
         self.slots.iter().filter(|slot| !slot.is_stalled).map(|slot| (&slot.partition, slot.next))
+    }
+
+    /// Says whether a partition is to be read. `false`: it is not ours, or it stands still anyway.
+    pub fn pause(&mut self, partition: &TopicPartition, is_paused: bool) -> bool {
+        let slot = self.by_name.get(partition).and_then(|&nth| self.slots.get_mut(nth));
+        match slot.filter(|slot| !slot.is_stalled) {
+            Some(slot) => {
+                slot.is_paused = is_paused;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Partitions that are read and not paused.
+    pub fn reading(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.slots.iter().filter(|slot| !slot.is_stalled && !slot.is_paused).map(|slot| &slot.partition)
+    }
+
+    pub fn paused(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.slots.iter().filter(|slot| slot.is_paused).map(|slot| &slot.partition)
+    }
+
+    /// The offset that is due next; none where the partition stands still.
+    pub fn next(&self, partition: &TopicPartition) -> Option<i64> {
+        let slot = self.by_name.get(partition).and_then(|&nth| self.slots.get(nth));
+        slot.filter(|slot| !slot.is_stalled).map(|slot| slot.next)
     }
 
     pub fn stalled(&self) -> impl Iterator<Item = &TopicPartition> {
@@ -168,6 +197,28 @@ mod tests {
         assert_eq!(assigned.see("raw.bold", 0, 0), Seen::Foreign);
         assigned.add(TopicPartition::new("raw.spree", 0), 5, false);
         assert!(matches!(assigned.see("raw.spree", 0, 6), Seen::New(_)), "a new assignment reads again");
+    }
+
+    #[test]
+    fn a_pause_keeps_the_place_and_ends_with_the_assignment() {
+        let mut assigned = Assigned::default();
+        let [first, second, third] = [0, 1, 2].map(|nth| TopicPartition::new("raw.spree", nth));
+        assigned.add(first.clone(), 5, false);
+        assigned.add(second.clone(), 5, true);
+        assert!(matches!(assigned.see("raw.spree", 0, 5), Seen::New(_)));
+        assert!(assigned.pause(&first, true));
+        assert!(!assigned.pause(&second, true) && !assigned.pause(&third, true), "it stands still; it is not ours");
+        assert_eq!((assigned.reading().count(), assigned.paused().collect::<Vec<_>>()), (0, vec![&first]));
+        assert_eq!(
+            assigned.flowing().collect::<Vec<_>>(),
+            [(&first, 6)],
+            "it has lag, and a place to start again from"
+        );
+        assert!(assigned.pause(&first, false));
+        assert_eq!(assigned.reading().collect::<Vec<_>>(), [&first]);
+        assigned.pause(&first, true);
+        assigned.add(first.clone(), 6, false);
+        assert_eq!((assigned.reading().count(), assigned.next(&first), assigned.next(&second)), (1, Some(6), None));
     }
 
     #[test]

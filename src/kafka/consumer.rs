@@ -4,10 +4,12 @@
 //! group committed, a new group at the earliest record, and a partition whose place is gone does not start at all.
 
 use super::assignment::{self, Assigned, Gone, Seen, Start};
+use super::login::Login;
 use super::record::Record;
 use super::settings::ConsumerSettings;
 use super::trouble::{self, Trouble};
 use super::{Offsets, TopicPartition};
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
@@ -16,13 +18,16 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::error::Error;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long one question to the brokers may take.
+/// How long it may take until the brokers have said where partitions start.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long to wait before a question is asked again.
+/// How long the first time while other partitions are read: they wait meanwhile. It doubles from try to try.
+const SHORT_ANSWER: Duration = Duration::from_millis(500);
+/// How long to wait before a question is asked again, at least.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A log that ends before the committed offset is believed after so many answers: a new leader may be behind for a
 /// moment.
@@ -63,12 +68,21 @@ enum Rebalance {
 
 #[derive(Default)]
 struct Context {
+    login: Login,
     rebalances: Mutex<VecDeque<Rebalance>>,
+    /// What librdkafka said to the error that the next poll hands out: it names the topic, the code does not.
+    reason: Mutex<Option<String>>,
     /// Nobody polls any more but the closing itself, so rebalances are answered where they are heard.
     is_closing: AtomicBool,
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.login.token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
         log(level, fac, message);
     }
@@ -79,6 +93,9 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         // The poll hands it out too, and the worker says it.
         tracing::debug!(%error, reason, "consumer");
+        if let Ok(mut last) = self.reason.lock() {
+            *last = Some(reason.to_owned());
+        }
     }
 }
 
@@ -130,7 +147,24 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 pub struct Consumer {
     base: BaseConsumer<Context>,
     state: RefCell<State>,
+    group: String,
     accept_loss: bool,
+}
+
+/// How far a partition that is read is behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    pub partition: TopicPartition,
+    /// The lowest offset that has not been read.
+    pub next: i64,
+    /// Where committed readers come to an end.
+    pub end: i64,
+}
+
+impl Lag {
+    pub fn records(&self) -> i64 {
+        (self.end - self.next).max(0)
+    }
 }
 
 #[derive(Default)]
@@ -140,6 +174,8 @@ struct State {
     waiting: Vec<TopicPartition>,
     /// When to ask again.
     ask_at: Option<Instant>,
+    /// How long the last question was allowed to take, if it was not answered in time.
+    asked_for: Option<Duration>,
     /// Where those that wait were before they were stopped, if that is better known than by what was committed.
     positions: HashMap<TopicPartition, i64>,
     /// How often a partition's log has ended before the committed offset.
@@ -155,16 +191,30 @@ struct State {
 enum News {
     Assigned(Vec<TopicPartition>),
     Stalled(Vec<Gone>),
+    Trouble(Trouble),
+}
+
+impl News {
+    fn told<'c>(self) -> Polled<'c> {
+        match self {
+            News::Assigned(partitions) => Polled::Assigned(partitions),
+            News::Stalled(gone) => Polled::Stalled(gone),
+            News::Trouble(trouble) => Polled::Trouble(trouble),
+        }
+    }
 }
 
 impl Consumer {
     /// Makes a consumer and subscribes it.
     pub fn open(settings: &ConsumerSettings) -> Result<Consumer, Trouble> {
         let fatal = |error: KafkaError| Trouble::Fatal(error.to_string());
-        let base: BaseConsumer<Context> = settings.config().create_with_context(Context::default()).map_err(fatal)?;
+        let context = Context { login: settings.connection.login(), ..Context::default() };
+        let base: BaseConsumer<Context> = settings.config().create_with_context(context).map_err(fatal)?;
+        base.context().login.start(base.client());
         let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
         base.subscribe(&topics).map_err(fatal)?;
-        Ok(Consumer { base, state: RefCell::default(), accept_loss: settings.accept_loss })
+        let group = settings.group.clone();
+        Ok(Consumer { base, state: RefCell::default(), group, accept_loss: settings.accept_loss })
     }
 
     /// Reads the next record, or takes part in a rebalance. Records may be held while this is called again.
@@ -191,7 +241,7 @@ impl Consumer {
                     Err(trouble) => Polled::Trouble(trouble),
                 }
             }
-            Some(Err(error)) => Polled::Trouble(trouble::of_consumer(&error)),
+            Some(Err(error)) => Polled::Trouble(self.explained(&error)),
             None => self.settle().unwrap_or(Polled::Nothing),
         }
     }
@@ -211,13 +261,10 @@ impl Consumer {
             && is_due
             && let Err(trouble) = self.place(state)
         {
-            state.ask_at = Some(Instant::now() + PAUSE);
             return Some(Polled::Trouble(trouble));
         }
-        match state.news.pop_front() {
-            Some(News::Assigned(partitions)) => return Some(Polled::Assigned(partitions)),
-            Some(News::Stalled(gone)) => return Some(Polled::Stalled(gone)),
-            None => {}
+        if let Some(news) = state.news.pop_front() {
+            return Some(news.told());
         }
         let event = self.base.context().rebalances.lock().ok()?.pop_front()?;
         Some(match event {
@@ -226,15 +273,8 @@ impl Consumer {
                 state.has_joined = true;
                 state.ask_at = None;
                 match self.place(state) {
-                    Ok(()) => match state.news.pop_front() {
-                        Some(News::Assigned(partitions)) => Polled::Assigned(partitions),
-                        Some(News::Stalled(gone)) => Polled::Stalled(gone),
-                        None => Polled::Nothing,
-                    },
-                    Err(trouble) => {
-                        state.ask_at = Some(Instant::now() + PAUSE);
-                        Polled::Trouble(trouble)
-                    }
+                    Ok(()) => state.news.pop_front().map_or(Polled::Nothing, News::told),
+                    Err(trouble) => Polled::Trouble(trouble),
                 }
             }
             Rebalance::Revoke { partitions, is_lost: false } => {
@@ -277,10 +317,29 @@ impl Consumer {
         take(&self.base, &list).map_err(|error| Trouble::Fatal(error.to_string()))
     }
 
-    /// Starts the partitions that wait, each where it belongs.
+    /// Starts the partitions that wait, each where it belongs. What cannot be started yet is asked about again later.
     fn place(&self, state: &mut State) -> Result<(), Trouble> {
+        let is_reading = state.assigned.flowing().next().is_some();
+        let answer = match (is_reading, state.asked_for) {
+            (true, Some(last)) => (last * 2).min(ANSWER),
+            (true, None) => SHORT_ANSWER,
+            (false, _) => ANSWER,
+        };
+        let asked_at = Instant::now();
+        let placed = self.place_within(state, answer);
+        let took = asked_at.elapsed();
+        state.asked_for = (placed.is_err() && took >= answer / 2).then_some(answer);
+        if placed.is_err() {
+            // However long it takes: most of the time belongs to what can be read.
+            let pause = if is_reading { PAUSE.max(took * 2) } else { PAUSE };
+            state.ask_at = Some(Instant::now() + pause);
+        }
+        placed
+    }
+
+    fn place_within(&self, state: &mut State, answer: Duration) -> Result<(), Trouble> {
         let waiting = state.waiting.clone();
-        let places = self.places(&waiting, &state.positions)?;
+        let Places { places, troubles } = self.places(&waiting, &state.positions, answer)?;
         let mut list = TopicPartitionList::new();
         let mut gone = Vec::new();
         let mut doubtful = Vec::new();
@@ -328,16 +387,20 @@ impl Consumer {
         // librdkafka keeps a pause over the loss of a partition and its return.
         self.resume_what_may(state)?;
         self.pause_what_must(state)?;
-        let placed: Vec<_> = waiting.into_iter().filter(|one| !doubtful.contains(one)).collect();
+        let (later, placed): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|one| doubtful.contains(one) || troubles.contains_key(one));
         for partition in &placed {
             state.positions.remove(partition);
         }
-        state.ask_at = (!doubtful.is_empty()).then(|| Instant::now() + PAUSE);
-        state.waiting = doubtful;
-        state.news.push_back(News::Assigned(placed));
+        state.ask_at = (!later.is_empty()).then(|| Instant::now() + PAUSE);
+        state.waiting = later;
+        if !placed.is_empty() {
+            state.news.push_back(News::Assigned(placed));
+        }
         if !gone.is_empty() {
             state.news.push_back(News::Stalled(gone));
         }
+        state.news.extend(troubles.into_values().next().map(News::Trouble));
         Ok(())
     }
 
@@ -359,16 +422,19 @@ impl Consumer {
         Ok(list)
     }
 
-    /// What the brokers know of these partitions.
+    /// What the brokers know of these partitions. One that nobody can tell of keeps none of the others waiting.
     fn places(
         &self,
         partitions: &[TopicPartition],
         positions: &HashMap<TopicPartition, i64>,
-    ) -> Result<Vec<Place>, Trouble> {
+        answer: Duration,
+    ) -> Result<Places, Trouble> {
+        let until = Instant::now() + answer;
+        // librdkafka takes 0 for an error.
+        let left = || until.saturating_duration_since(Instant::now()).max(Duration::from_millis(10));
         if partitions.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Places::default());
         }
-        let retriable = |error: KafkaError| Trouble::Retriable(error.to_string());
         let list = |offset| {
             let mut list = TopicPartitionList::with_capacity(partitions.len());
             for partition in partitions {
@@ -376,11 +442,11 @@ impl Consumer {
             }
             Ok::<_, Trouble>(list)
         };
-        let committed = self.base.committed_offsets(list(Offset::Invalid)?, ANSWER).map_err(retriable)?;
-        let low = self.base.offsets_for_times(list(Offset::Beginning)?, ANSWER).map_err(retriable)?;
-        let high = self.base.offsets_for_times(list(Offset::End)?, ANSWER).map_err(retriable)?;
-        let mut places = Vec::with_capacity(partitions.len());
-        for partition in partitions {
+        let failed = |error: KafkaError| self.explained(&error);
+        let committed = self.base.committed_offsets(list(Offset::Invalid)?, left()).map_err(failed)?;
+        let low = self.base.offsets_for_times(list(Offset::Beginning)?, left()).map_err(failed)?;
+        let high = self.base.offsets_for_times(list(Offset::End)?, left()).map_err(failed)?;
+        let place = |partition: &TopicPartition| {
             let from = match positions.get(partition).copied() {
                 Some(position) => Some(position),
                 None => offset_in(&committed, partition)?,
@@ -388,9 +454,44 @@ impl Consumer {
             let missing = || Trouble::Retriable(format!("no broker knows the offsets of {partition}"));
             let low = offset_in(&low, partition)?.ok_or_else(missing)?;
             let high = offset_in(&high, partition)?.ok_or_else(missing)?;
-            places.push(Place { partition: partition.clone(), from, low, high });
+            Ok::<_, Trouble>(Place { partition: partition.clone(), from, low, high })
+        };
+        let mut told = Places::default();
+        for partition in partitions {
+            match place(partition) {
+                Ok(place) => told.places.push(place),
+                Err(trouble) => {
+                    told.troubles.insert(partition.clone(), trouble);
+                }
+            }
         }
-        Ok(places)
+        Ok(told)
+    }
+
+    /// The error with what librdkafka says to it, and what is to be allowed if that is what is wrong.
+    fn explained(&self, error: &KafkaError) -> Trouble {
+        let reason = self.base.context().reason.lock().ok().and_then(|mut reason| reason.take());
+        let trouble = trouble::of_consumer(error);
+        let (Trouble::Retriable(_), Some(code)) = (&trouble, error.rdkafka_error_code()) else { return trouble };
+        match (self.denied(code, reason.as_deref().unwrap_or_default()), reason) {
+            (Some(why), _) => Trouble::Retriable(why),
+            (None, Some(reason)) if code == Code::UnknownTopicOrPartition => Trouble::Retriable(reason),
+            _ => trouble,
+        }
+    }
+
+    /// Which permission is missing on what, if it is one.
+    fn denied(&self, code: Code, where_: &str) -> Option<String> {
+        match code {
+            Code::TopicAuthorizationFailed => {
+                let topics = self.base.subscription().ok().map(|list| list.to_topic_map());
+                let mut topics: Vec<String> = topics.into_iter().flatten().map(|((topic, _), _)| topic).collect();
+                topics.sort();
+                Some(trouble::denied("READ and DESCRIBE", "topic", &topics.join(", "), where_))
+            }
+            Code::GroupAuthorizationFailed => Some(trouble::denied("READ", "group", &self.group, where_)),
+            _ => None,
+        }
     }
 
     /// Forgets where the partitions are and starts them again where the group committed. For when nobody knows what
@@ -425,11 +526,7 @@ impl Consumer {
             true => state.positions.clear(),
             false => state.positions.extend(flowing),
         }
-        let placed = self.place(state);
-        if placed.is_err() {
-            state.ask_at = Some(Instant::now() + PAUSE);
-        }
-        placed
+        self.place(state)
     }
 
     /// Stops reading, for as long as what was read cannot be delivered; [`Self::poll`] goes on taking part in
@@ -458,7 +555,7 @@ impl Consumer {
             return Ok(());
         }
         let mut list = TopicPartitionList::new();
-        for (partition, _) in state.assigned.flowing() {
+        for partition in state.assigned.reading() {
             list.add_partition(&partition.topic, partition.partition);
         }
         if list.count() == 0 {
@@ -469,11 +566,11 @@ impl Consumer {
 
     fn pause_what_must(&self, state: &State) -> Result<(), Trouble> {
         let mut list = TopicPartitionList::new();
-        for partition in state.assigned.stalled() {
+        for partition in state.assigned.stalled().chain(state.assigned.paused()) {
             list.add_partition(&partition.topic, partition.partition);
         }
         if state.is_held {
-            for (partition, _) in state.assigned.flowing() {
+            for partition in state.assigned.reading() {
                 list.add_partition(&partition.topic, partition.partition);
             }
         }
@@ -481,6 +578,38 @@ impl Consumer {
             return Ok(());
         }
         self.base.pause(&list).map_err(|error| Trouble::Fatal(error.to_string()))
+    }
+
+    /// Stops reading one partition, or goes on where it was. A new assignment of it is read until this says otherwise.
+    pub fn pause(&self, partition: &TopicPartition, is_paused: bool) -> Result<(), Trouble> {
+        let mut state = self.state.borrow_mut();
+        if !state.assigned.pause(partition, is_paused) || (state.is_held && !is_paused) {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&partition.topic, partition.partition);
+        let done = if is_paused { self.base.pause(&list) } else { self.base.resume(&list) };
+        done.map_err(|error| Trouble::Fatal(error.to_string()))
+    }
+
+    /// The partitions of ours that are paused.
+    pub fn paused(&self) -> Vec<TopicPartition> {
+        self.state.borrow().assigned.paused().cloned().collect()
+    }
+
+    /// The offset that is due next in a partition of ours, by the records that were read; none where it stands still.
+    pub fn next(&self, partition: &TopicPartition) -> Option<i64> {
+        self.state.borrow().assigned.next(partition)
+    }
+
+    /// Up to where librdkafka has read our partitions: markers of transactions, which are never handed out, count.
+    pub fn positions(&self) -> Vec<(TopicPartition, i64)> {
+        let Ok(list) = self.base.position() else { return Vec::new() };
+        let position = |one: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match one.offset() {
+            Offset::Offset(offset) => Some((TopicPartition::new(one.topic(), one.partition()), offset)),
+            _ => None,
+        };
+        list.elements().into_iter().filter_map(position).collect()
     }
 
     /// Our membership as it is now. Ask for every commit: a rebalance ends it.
@@ -500,8 +629,8 @@ impl Consumer {
         self.base.commit(&list, mode).map_err(|error| trouble::of_consumer(&error))
     }
 
-    /// For each partition that is read: how many records are still to come. Asks the brokers.
-    pub fn lag(&self) -> Result<Vec<(TopicPartition, i64)>, Trouble> {
+    /// For each partition that is read: where it is and how much is still to come. Asks the brokers.
+    pub fn lag(&self) -> Result<Vec<Lag>, Trouble> {
         let next: Vec<(TopicPartition, i64)> = {
             let state = self.state.borrow();
             state.assigned.flowing().map(|(partition, next)| (partition.clone(), next)).collect()
@@ -517,7 +646,7 @@ impl Consumer {
         let ends = ends.map_err(|error| Trouble::Retriable(error.to_string()))?;
         let lag = |(partition, next): (TopicPartition, i64)| {
             let end = offset_in(&ends, &partition).ok().flatten()?;
-            Some((partition, (end - next).max(0)))
+            Some(Lag { partition, next, end })
         };
         Ok(next.into_iter().filter_map(lag).collect())
     }
@@ -533,6 +662,13 @@ impl Consumer {
         });
         closing.is_ok() && is_done.recv_timeout(within).is_ok()
     }
+}
+
+/// What the brokers know of partitions, and what is wrong with the others.
+#[derive(Default)]
+struct Places {
+    places: Vec<Place>,
+    troubles: HashMap<TopicPartition, Trouble>,
 }
 
 /// What the brokers know of a partition.

@@ -1,12 +1,14 @@
-//! Two calls of librdkafka that its Rust wrapper does not offer as they are needed. All `unsafe` code of koine is here.
+//! Calls of librdkafka that its Rust wrapper does not offer as they are needed. All `unsafe` code of koine is here.
 
 #![allow(unsafe_code)]
 
+use rdkafka::ClientContext;
 use rdkafka::bindings;
+use rdkafka::client::{Client, OAuthToken};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
-use rdkafka::types::RDKafkaRespErr;
-use std::ffi::CStr;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+use std::ffi::{CStr, CString, c_char};
 use std::time::Duration;
 
 /// Calls `each` with every header of a record.
@@ -49,4 +51,183 @@ pub fn flush<C: ProducerContext>(producer: &BaseProducer<C>, timeout: Duration) 
     let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: the pointer is that of a producer that is alive as long as the reference.
     unsafe { bindings::rd_kafka_flush(producer.client().native_ptr(), timeout_ms) };
+}
+
+/// Gives a client a token for SASL/OAUTHBEARER. The error is librdkafka's reason, which quotes no token.
+///
+/// The wrapper does it only when librdkafka asks, which needs somebody who serves the client.
+pub fn set_token<C: ClientContext>(client: &Client<C>, token: &OAuthToken) -> Result<(), String> {
+    let text = |text: &str| CString::new(text).map_err(|_| "a zero byte in a token or a name".to_owned());
+    let (token_text, principal) = (text(&token.token)?, text(&token.principal_name)?);
+    let mut why: [c_char; 512] = [0; 512];
+    // SAFETY: the client is alive as long as the reference; both texts end with a zero byte and are copied before the
+    // call returns; no extensions are given; the buffer for the reason is as long as is said.
+    let code = unsafe {
+        bindings::rd_kafka_oauthbearer_set_token(
+            client.native_ptr(),
+            token_text.as_ptr(),
+            token.lifetime_ms,
+            principal.as_ptr(),
+            std::ptr::null_mut(),
+            0,
+            why.as_mut_ptr(),
+            why.len(),
+        )
+    };
+    if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return Ok(());
+    }
+    // SAFETY: the array is zeroed and librdkafka ends what it writes there with a zero byte.
+    Err(unsafe { CStr::from_ptr(why.as_ptr()) }.to_string_lossy().into_owned())
+}
+
+/// What brokers say that the one who asks may do with something: its name, and the operations by librdkafka's numbers.
+pub type Described = (String, Result<Vec<u32>, RDKafkaErrorCode>);
+
+// SAFETY: only called where what it destroys is dropped; the proof is there.
+type Destroy<T> = unsafe extern "C" fn(*mut T);
+
+/// Something of librdkafka's that is ours to destroy.
+struct Owned<T> {
+    it: *mut T,
+    destroy: Destroy<T>,
+}
+
+impl<T> Owned<T> {
+    /// `None`: librdkafka did not make it.
+    fn new(it: *mut T, destroy: Destroy<T>) -> Option<Owned<T>> {
+        (!it.is_null()).then_some(Owned { it, destroy })
+    }
+}
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        // SAFETY: the call that made it says that the caller has to destroy it by this one, and nobody else does.
+        unsafe { (self.destroy)(self.it) };
+    }
+}
+
+/// What we may do with these topics. One that we may not even describe has the broker's refusal.
+pub fn topic_operations<C: ClientContext>(
+    client: &Client<C>,
+    names: &[CString],
+    timeout: Duration,
+) -> Result<Vec<Described>, RDKafkaErrorCode> {
+    let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+    // SAFETY: the pointers are those of `names`, which live; librdkafka copies the texts.
+    let topics = unsafe { bindings::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()) };
+    let topics = Owned::new(topics, bindings::rd_kafka_TopicCollection_destroy).ok_or(RDKafkaErrorCode::Fail)?;
+    let kind = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+    let answer = ask(client, kind, timeout, |handle, options, queue| {
+        // SAFETY: client, topics, options and queue are alive; the call copies what it keeps.
+        unsafe { bindings::rd_kafka_DescribeTopics(handle, topics.it, options, queue) };
+    })?;
+    let mut all = Vec::with_capacity(names.len());
+    let mut count = 0;
+    // SAFETY: `ask` has answered with an event of this call, which lives to the end of this function, and with it all that
+    // it lends: the result, `count` descriptions, and of each its name, error and operations.
+    unsafe {
+        let result = bindings::rd_kafka_event_DescribeTopics_result(answer.it);
+        let descriptions = bindings::rd_kafka_DescribeTopics_result_topics(result, &mut count);
+        for nth in 0..count {
+            let description = *descriptions.add(nth);
+            let name = text(bindings::rd_kafka_TopicDescription_name(description));
+            let error = bindings::rd_kafka_TopicDescription_error(description);
+            let mut operations = 0;
+            let first = bindings::rd_kafka_TopicDescription_authorized_operations(description, &mut operations);
+            all.push((name, described(error, first, operations)));
+        }
+    }
+    Ok(all)
+}
+
+/// What we may do with a consumer group.
+pub fn group_operations<C: ClientContext>(
+    client: &Client<C>,
+    name: &CStr,
+    timeout: Duration,
+) -> Result<Vec<u32>, RDKafkaErrorCode> {
+    let kind = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
+    let answer = ask(client, kind, timeout, |handle, options, queue| {
+        let mut names = [name.as_ptr()];
+        // SAFETY: client, name, options and queue are alive; the call copies what it keeps.
+        unsafe { bindings::rd_kafka_DescribeConsumerGroups(handle, names.as_mut_ptr(), 1, options, queue) };
+    })?;
+    let (mut count, mut operations) = (0, 0);
+    // SAFETY: as in `topic_operations`.
+    unsafe {
+        let result = bindings::rd_kafka_event_DescribeConsumerGroups_result(answer.it);
+        let descriptions = bindings::rd_kafka_DescribeConsumerGroups_result_groups(result, &mut count);
+        if count == 0 {
+            return Err(RDKafkaErrorCode::Fail);
+        }
+        let description = *descriptions;
+        let error = bindings::rd_kafka_ConsumerGroupDescription_error(description);
+        let first = bindings::rd_kafka_ConsumerGroupDescription_authorized_operations(description, &mut operations);
+        described(error, first, operations)
+    }
+}
+
+/// Asks the brokers for a description with what is allowed, and waits for the answer.
+fn ask<C: ClientContext>(
+    client: &Client<C>,
+    kind: bindings::rd_kafka_admin_op_t,
+    timeout: Duration,
+    call: impl FnOnce(*mut bindings::rd_kafka_t, *const bindings::rd_kafka_AdminOptions_t, *mut bindings::rd_kafka_queue_t),
+) -> Result<Owned<bindings::rd_kafka_event_t>, RDKafkaErrorCode> {
+    let handle = client.native_ptr();
+    let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the handle is that of a client that outlives this function, and so everything made of it here.
+    let (options, queue) =
+        unsafe { (bindings::rd_kafka_AdminOptions_new(handle, kind), bindings::rd_kafka_queue_new(handle)) };
+    let options = Owned::new(options, bindings::rd_kafka_AdminOptions_destroy).ok_or(RDKafkaErrorCode::Fail)?;
+    let queue = Owned::new(queue, bindings::rd_kafka_queue_destroy).ok_or(RDKafkaErrorCode::Fail)?;
+    // SAFETY: the options are alive; no text of an error is asked for. An error that comes back is ours to destroy.
+    unsafe {
+        bindings::rd_kafka_AdminOptions_set_request_timeout(options.it, timeout_ms, std::ptr::null_mut(), 0);
+        let error = bindings::rd_kafka_AdminOptions_set_include_authorized_operations(options.it, 1);
+        drop(Owned::new(error, bindings::rd_kafka_error_destroy));
+    }
+    call(handle, options.it, queue.it);
+    // SAFETY: the queue is alive. The request has a timeout of its own, and a second more is waited for its event.
+    let event = unsafe { bindings::rd_kafka_queue_poll(queue.it, timeout_ms.saturating_add(1000)) };
+    let event = Owned::new(event, bindings::rd_kafka_event_destroy).ok_or(RDKafkaErrorCode::OperationTimedOut)?;
+    // SAFETY: the event is alive.
+    match unsafe { bindings::rd_kafka_event_error(event.it) } {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(event),
+        error => Err(error.into()),
+    }
+}
+
+/// # Safety
+/// See below.
+// SAFETY: the caller promises that `error` and `first` are what librdkafka lends of a description that is alive, and that
+// `count` operations lie at `first`.
+unsafe fn described(
+    error: *const bindings::rd_kafka_error_t,
+    first: *const bindings::rd_kafka_AclOperation_t,
+    count: usize,
+) -> Result<Vec<u32>, RDKafkaErrorCode> {
+    // SAFETY: the caller's promise; the call takes null for no error.
+    match unsafe { bindings::rd_kafka_error_code(error) } {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+        error => return Err(error.into()),
+    }
+    if first.is_null() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the caller's promise. They are read as the numbers they are in C: one that the wrapper does not know of yet
+    // must not become its enum.
+    Ok(unsafe { std::slice::from_raw_parts(first.cast::<u32>(), count) }.to_vec())
+}
+
+/// # Safety
+/// See below.
+// SAFETY: the caller promises that `name` is null, or a text of librdkafka's that is alive.
+unsafe fn text(name: *const c_char) -> String {
+    match name.is_null() {
+        true => String::new(),
+        // SAFETY: the caller's promise; librdkafka ends texts with a zero byte.
+        false => unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned(),
+    }
 }

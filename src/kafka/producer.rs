@@ -2,14 +2,17 @@
 //!
 //! Every call is bounded in time and says by its [`Trouble`] what is to be done next.
 
+use super::login::Login;
 use super::settings::ProducerSettings;
 use super::trouble::{self, Trouble};
 use super::{Membership, Offsets, native};
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use std::error::Error;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -45,17 +48,31 @@ pub struct Failure {
 /// A producer, and the failures it has heard of.
 pub struct Producer {
     base: BaseProducer<Reports>,
-    is_transactional: bool,
+    transactional_id: Option<String>,
 }
 
 #[derive(Default)]
 struct Reports {
+    login: Login,
     failures: Mutex<Vec<Failure>>,
+    /// Why a partition could not be added to the transaction. librdkafka tells the topic in this line and nowhere else.
+    not_added: Mutex<Option<String>>,
 }
 
 impl ClientContext for Reports {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.login.token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
         super::consumer::log(level, fac, message);
+        if fac == "ADDPARTS"
+            && let Ok(mut last) = self.not_added.lock()
+        {
+            *last = Some(message.to_owned());
+        }
     }
 
     fn stats_raw(&self, _: &[u8]) {}
@@ -70,8 +87,8 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
-        let Err((error, _)) = result else { return };
-        let failure = Failure { tag, trouble: trouble::of_delivery(error) };
+        let Err((error, record)) = result else { return };
+        let failure = Failure { tag, trouble: trouble::of_delivery(error, record.topic()) };
         if let Ok(mut failures) = self.failures.lock() {
             failures.push(failure);
         }
@@ -81,22 +98,43 @@ impl ProducerContext for Reports {
 impl Producer {
     /// Makes a producer. It is ready for records, or (with a transactional id) for [`Self::init_transactions`].
     pub fn open(settings: &ProducerSettings) -> Result<Producer, Trouble> {
-        let base = settings.config().create_with_context(Reports::default());
-        let base = base.map_err(|error: KafkaError| Trouble::Fatal(error.to_string()))?;
-        Ok(Producer { base, is_transactional: settings.transactional_id.is_some() })
+        let reports = Reports { login: settings.connection.login(), ..Reports::default() };
+        let base = settings.config().create_with_context(reports);
+        let base: BaseProducer<Reports> = base.map_err(|error: KafkaError| Trouble::Fatal(error.to_string()))?;
+        base.context().login.start(base.client());
+        Ok(Producer { base, transactional_id: settings.transactional_id.clone() })
     }
 
     pub fn is_transactional(&self) -> bool {
-        self.is_transactional
+        self.transactional_id.is_some()
+    }
+
+    /// What is wrong with the transaction, with our id if that is what is not allowed.
+    fn of_transaction(&self, error: &KafkaError) -> Trouble {
+        trouble::of_transaction(error, self.transactional_id.as_deref().unwrap_or_default())
     }
 
     /// Ends whatever an earlier holder of the transactional id left open, and takes the id.
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), Trouble> {
-        self.base.init_transactions(timeout).map_err(|error| trouble::of_transaction(&error))
+        self.base.init_transactions(timeout).map_err(|error| self.of_transaction(&error))
+    }
+
+    /// The trouble of a transaction with what librdkafka knows of it beyond what it answers.
+    pub fn explained(&self, trouble: Trouble) -> Trouble {
+        let said = self.base.context().not_added.lock().ok().and_then(|mut said| said.take());
+        match (trouble, said) {
+            (Trouble::Abort(_), Some(said)) => Trouble::Abort(trouble::not_added(&said)),
+            (trouble, _) => trouble,
+        }
+    }
+
+    /// The same for whoever wants to know why it cannot be.
+    pub(super) fn try_transactions(&self, timeout: Duration) -> Result<(), KafkaError> {
+        self.base.init_transactions(timeout)
     }
 
     pub fn begin(&self) -> Result<(), Trouble> {
-        self.base.begin_transaction().map_err(|error| trouble::of_transaction(&error))
+        self.base.begin_transaction().map_err(|error| self.of_transaction(&error))
     }
 
     /// Queues a record. `tag` comes back if it does not arrive.
@@ -115,7 +153,7 @@ impl Producer {
             let all = OwnedHeaders::new_with_capacity(headers.len());
             outgoing.headers = Some(headers.fold(all, |all, (key, value)| all.insert(Header { key, value })));
         }
-        self.base.send(outgoing).map_err(|(error, _)| match trouble::of_send(&error) {
+        self.base.send(outgoing).map_err(|(error, _)| match trouble::of_send(&error, record.topic) {
             Some(trouble) => SendError::Trouble(trouble),
             None => SendError::QueueFull,
         })
@@ -148,18 +186,24 @@ impl Producer {
         self.base.context().failures.lock().map(|mut failures| std::mem::take(&mut *failures)).unwrap_or_default()
     }
 
+    /// Why the client is beyond repair, if it is. Records that fail for it only say that it is.
+    pub fn fatal(&self) -> Option<Trouble> {
+        let (code, why) = self.base.client().fatal_error()?;
+        Some(trouble::of_fatal(code, why))
+    }
+
     /// Puts the offsets into the transaction. A membership that has ended meanwhile is refused by the broker, which is
     /// what keeps a record from being done by two.
     pub fn send_offsets(&self, offsets: &Offsets, membership: &Membership, timeout: Duration) -> Result<(), Trouble> {
         let list = super::consumer::offset_list(offsets).map_err(|error| Trouble::Fatal(error.to_string()))?;
         self.base
             .send_offsets_to_transaction(&list, membership.metadata(), timeout)
-            .map_err(|error| trouble::of_transaction(&error))
+            .map_err(|error| self.of_transaction(&error))
     }
 
     /// Commits. Call [`Self::flush`] before it. After [`Trouble::Retriable`] call it again.
     pub fn commit(&self, timeout: Duration) -> Result<(), Trouble> {
-        self.base.commit_transaction(timeout).map_err(|error| trouble::of_transaction(&error))
+        self.base.commit_transaction(timeout).map_err(|error| self.of_transaction(&error))
     }
 
     /// Aborts. After [`Trouble::Retriable`] call it again.
@@ -177,6 +221,6 @@ impl Producer {
             is_done.store(true, Ordering::Release);
             aborted
         });
-        aborted.map_err(|error| trouble::of_transaction(&error))
+        aborted.map_err(|error| self.of_transaction(&error))
     }
 }

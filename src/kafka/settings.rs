@@ -1,7 +1,9 @@
 //! What koine asks of librdkafka, and why. What a deployment sets itself comes last and wins; what koine has to own
 //! never gets here (the configuration refuses it).
 
+use super::login::{self, Credentials, Login};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How to reach the brokers.
@@ -11,6 +13,8 @@ pub struct Connection {
     pub bootstrap_servers: String,
     /// librdkafka's own properties: TLS, SASL and whatever else.
     pub properties: Vec<(String, String)>,
+    /// What of it changes with time, if anything does.
+    pub credentials: Option<Arc<dyn Credentials>>,
 }
 
 /// What a worker's consumer needs to know.
@@ -57,6 +61,20 @@ impl Connection {
         for (name, value) in &self.properties {
             config.set(name, value);
         }
+        // The same ones, as they are now.
+        for (name, value) in self.credentials.iter().flat_map(|credentials| credentials.properties()) {
+            config.set(name, value);
+        }
+    }
+
+    pub(super) fn login(&self) -> Login {
+        Login::new(self.credentials.as_ref())
+    }
+
+    /// Another number when a secret or a certificate is not what it was; clients know only what was there when they were
+    /// made.
+    pub fn fingerprint(&self) -> u64 {
+        self.credentials.as_deref().map_or(0, login::fingerprint)
     }
 
     /// For questions that neither the consumer nor the producer asks.
@@ -174,7 +192,7 @@ mod tests {
 
     fn connection(properties: &[(&str, &str)]) -> Connection {
         let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Connection { bootstrap_servers: "localhost:1".to_owned(), properties }
+        Connection { bootstrap_servers: "localhost:1".to_owned(), properties, credentials: None }
     }
 
     fn consumer(properties: &[(&str, &str)]) -> ClientConfig {

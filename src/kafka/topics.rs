@@ -1,11 +1,12 @@
 //! What is asked of the brokers about topics: which there are, how they are kept, and to make them.
 
+use super::login::Quiet;
 use super::settings::Connection;
 use super::trouble::Trouble;
-use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::producer::{BaseProducer, Producer as _};
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
@@ -16,9 +17,15 @@ use std::time::Duration;
 /// How long one question may take.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// How long, and how often, is tried to find out why there was none.
+const KNOCK: Duration = Duration::from_secs(1);
+const KNOCKS: u32 = 5;
+const EVENTS: u32 = 100;
+
 /// Asks about topics. Not for the path of a record.
 pub struct Topics {
-    admin: AdminClient<Quiet>,
+    pub(super) admin: AdminClient<Quiet>,
+    connection: Connection,
 }
 
 /// One topic to make.
@@ -28,36 +35,46 @@ pub struct NewOne {
     pub partitions: i32,
 }
 
-struct Quiet;
-
-impl ClientContext for Quiet {
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        super::consumer::log(level, fac, message);
-    }
-
-    fn stats_raw(&self, _: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "admin client");
-    }
-}
-
 impl Topics {
     pub fn open(connection: &Connection) -> Result<Topics, Trouble> {
-        let admin = AdminClient::from_config_and_context(&connection.admin_config(), Quiet);
-        Ok(Topics { admin: admin.map_err(|error| Trouble::Fatal(error.to_string()))? })
+        let quiet = Quiet { login: connection.login() };
+        let admin = AdminClient::from_config_and_context(&connection.admin_config(), quiet);
+        let admin = admin.map_err(|error| Trouble::Fatal(error.to_string()))?;
+        admin.inner().context().login.start(admin.inner());
+        Ok(Topics { admin, connection: connection.clone() })
     }
 
     /// Every topic there is, with the number of its partitions. (Asking for one topic could create it.)
     pub fn all(&self) -> Result<HashMap<String, i32>, Trouble> {
-        let metadata =
-            self.admin.inner().fetch_metadata(None, ANSWER).map_err(|e| Trouble::Retriable(e.to_string()))?;
+        let metadata = self.metadata()?;
         let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
         Ok(there.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32)).collect())
     }
 
-    fn metadata(&self) -> Result<rdkafka::metadata::Metadata, Trouble> {
-        self.admin.inner().fetch_metadata(None, ANSWER).map_err(|error| Trouble::Retriable(error.to_string()))
+    pub(super) fn metadata(&self) -> Result<rdkafka::metadata::Metadata, Trouble> {
+        self.admin.inner().fetch_metadata(None, ANSWER).map_err(|error| match self.refusal() {
+            Some(why) => Trouble::Denied(why),
+            None => Trouble::Retriable(error.to_string()),
+        })
+    }
+
+    /// What the brokers have against us. An admin client hears only that there was no answer, so another client knocks.
+    fn refusal(&self) -> Option<String> {
+        let config = self.connection.admin_config();
+        let quiet = Quiet { login: self.connection.login() };
+        let knocking: BaseProducer<Quiet> = config.create_with_context(quiet).ok()?;
+        knocking.context().login.start(knocking.client());
+        for _ in 0..KNOCKS {
+            if knocking.client().fetch_metadata(None, KNOCK).is_ok() {
+                return None;
+            }
+            // Errors are heard here, one thing a call, and log lines are among them.
+            (0..EVENTS).for_each(|_| knocking.poll(Duration::ZERO));
+            if let Some(why) = knocking.context().login.refusal(&config) {
+                return Some(why);
+            }
+        }
+        None
     }
 
     /// The `cleanup.policy` of each of these topics, as far as we may know it.
@@ -93,10 +110,19 @@ impl Topics {
 
     /// Makes topics that are deleted by age and never compacted. One that is there already is left as it is.
     pub fn create(&self, topics: &[NewOne]) -> Result<(), Trouble> {
+        self.create_with(topics, "delete")
+    }
+
+    /// Makes topics that keep the last record of each key for ever. One that is there already is left as it is.
+    pub fn create_compacted(&self, topics: &[NewOne]) -> Result<(), Trouble> {
+        self.create_with(topics, "compact")
+    }
+
+    fn create_with(&self, topics: &[NewOne], cleanup_policy: &str) -> Result<(), Trouble> {
         let mut wanted = Vec::with_capacity(topics.len());
         for NewOne { name, partitions } in topics {
             let topic = NewTopic::new(name, *partitions, TopicReplication::Fixed(-1));
-            wanted.push(topic.set("cleanup.policy", "delete"));
+            wanted.push(topic.set("cleanup.policy", cleanup_policy));
         }
         let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
         let answers = wait(self.admin.create_topics(&wanted, &options));
@@ -112,7 +138,7 @@ impl Topics {
 }
 
 /// Waits for an answer on this thread. The admin client has a thread of its own that wakes us.
-fn wait<F: Future>(future: F) -> F::Output {
+pub(super) fn wait<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

@@ -15,6 +15,8 @@ pub enum Trouble {
     Fenced(String),
     /// The client is beyond repair: a new instance is needed.
     Fatal(String),
+    /// The brokers do not believe who we are, and have said so often enough.
+    Denied(String),
     /// One record is refused for what it is. Not the infrastructure's fault.
     Refused(Refusal),
 }
@@ -40,6 +42,7 @@ impl Trouble {
             Trouble::Abort(_) => "aborted",
             Trouble::Fenced(_) => "fenced",
             Trouble::Fatal(_) => "fatal",
+            Trouble::Denied(_) => "denied",
             Trouble::Refused(_) => "refused",
         }
     }
@@ -48,9 +51,11 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::Retriable(why) | Trouble::Abort(why) | Trouble::Fenced(why) | Trouble::Fatal(why) => {
-                f.write_str(why)
-            }
+            Trouble::Retriable(why)
+            | Trouble::Abort(why)
+            | Trouble::Fenced(why)
+            | Trouble::Fatal(why)
+            | Trouble::Denied(why) => f.write_str(why),
             Trouble::Refused(Refusal::TooLarge) => f.write_str("the record is larger than the topic takes"),
             Trouble::Refused(Refusal::Invalid) => f.write_str("the topic does not take the record"),
         }
@@ -66,18 +71,26 @@ pub fn refusal(code: Code) -> Option<Refusal> {
     }
 }
 
-/// A delivery report that is not a success.
-pub fn of_delivery(error: &KafkaError) -> Trouble {
+/// A delivery report that is not a success, of a record for this topic.
+pub fn of_delivery(error: &KafkaError, topic: &str) -> Trouble {
     let Some(code) = error.rdkafka_error_code() else { return Trouble::Abort(error.to_string()) };
     match (refusal(code), code) {
         (Some(refusal), _) => Trouble::Refused(refusal),
         (None, Code::Fatal) => Trouble::Fatal(error.to_string()),
-        (None, _) => Trouble::Abort(error.to_string()),
+        (None, _) => Trouble::Abort(of_topic(error, code, topic)),
     }
 }
 
-/// A call that queues a record. `None`: the queue is full, which is no trouble at all.
-pub fn of_send(error: &KafkaError) -> Option<Trouble> {
+/// What is wrong with a topic that is written.
+fn of_topic(error: &KafkaError, code: Code, topic: &str) -> String {
+    match code {
+        Code::TopicAuthorizationFailed => denied("WRITE and DESCRIBE", "topic", topic, ""),
+        _ => format!("{topic}: {error}"),
+    }
+}
+
+/// A call that queues a record for this topic. `None`: the queue is full, which is no trouble at all.
+pub fn of_send(error: &KafkaError, topic: &str) -> Option<Trouble> {
     let Some(code) = error.rdkafka_error_code() else { return Some(Trouble::Abort(error.to_string())) };
     match (refusal(code), code) {
         (Some(refusal), _) => Some(Trouble::Refused(refusal)),
@@ -85,13 +98,19 @@ pub fn of_send(error: &KafkaError) -> Option<Trouble> {
         (None, Code::Fatal) => Some(Trouble::Fatal(error.to_string())),
         // `State`: the transaction has failed meanwhile. Unknown topic or partition, no leader, no permission: what
         // the topic is like will change, the record will not.
-        (None, _) => Some(Trouble::Abort(error.to_string())),
+        (None, code) => Some(Trouble::Abort(of_topic(error, code, topic))),
     }
 }
 
-/// A call on a transaction.
-pub fn of_transaction(error: &KafkaError) -> Trouble {
-    let why = error.to_string();
+/// A call on a transaction with this id.
+pub fn of_transaction(error: &KafkaError, id: &str) -> Trouble {
+    let why = match error.rdkafka_error_code() {
+        Some(Code::TransactionalIdAuthorizationFailed) => {
+            denied("WRITE and DESCRIBE", "transactional id", id, "best for all that begin with the group's name")
+        }
+        Some(Code::GroupAuthorizationFailed) => denied("READ", "group", "whose offsets it commits", ""),
+        _ => error.to_string(),
+    };
     match error {
         KafkaError::Transaction(inner) => {
             of_flags(inner.code(), inner.is_fatal(), inner.txn_requires_abort(), inner.is_retriable(), why)
@@ -99,6 +118,11 @@ pub fn of_transaction(error: &KafkaError) -> Trouble {
         KafkaError::Flush(Code::OperationTimedOut) => Trouble::Retriable(why),
         _ => Trouble::Fatal(why),
     }
+}
+
+/// A client that is beyond repair.
+pub fn of_fatal(code: Code, why: String) -> Trouble {
+    of_flags(code, true, false, false, why)
 }
 
 fn of_flags(code: Code, is_fatal: bool, requires_abort: bool, is_retriable: bool, why: String) -> Trouble {
@@ -114,6 +138,21 @@ fn of_flags(code: Code, is_fatal: bool, requires_abort: bool, is_retriable: bool
         }
         // A call in a state that it is not made for: our picture of the transaction is wrong, so start anew.
         _ => Trouble::Fatal(why),
+    }
+}
+
+/// What a broker does not allow, and what to do about it. `said`: what is known beyond it, if anything.
+pub fn denied(permissions: &str, kind: &str, name: &str, said: &str) -> String {
+    let said = if said.is_empty() || said == name { String::new() } else { format!(" ({said})") };
+    format!("not allowed: koine needs {permissions} on the {kind} {name}{said}; waiting until it is granted")
+}
+
+/// What librdkafka says where a partition cannot be added to a transaction, with what to do about it.
+pub fn not_added(said: &str) -> String {
+    let is_denied = said.contains("authorization failed");
+    match said.split('"').nth(1) {
+        Some(topic) if is_denied => denied("WRITE and DESCRIBE", "topic", topic, ""),
+        _ => said.to_owned(),
     }
 }
 
@@ -134,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_the_record_is_to_blame_for_is_told_from_what_it_is_not() {
-        let of = |code| of_delivery(&KafkaError::MessageProduction(code));
+        let of = |code| of_delivery(&KafkaError::MessageProduction(code), "t");
         assert_eq!(of(Code::MessageSizeTooLarge), Trouble::Refused(Refusal::TooLarge));
         assert_eq!(of(Code::InvalidTimestamp), Trouble::Refused(Refusal::Invalid));
         assert_eq!(of(Code::InvalidRecord), Trouble::Refused(Refusal::Invalid));
@@ -154,12 +193,25 @@ mod tests {
     }
 
     #[test]
+    fn a_topic_that_may_not_be_written_is_named() {
+        let said = "TxnCoordinator/1: Failed to add partition \"commerce.cart.v1\" [0] to transaction: \
+                    Broker: Topic authorization failed";
+        let why =
+            "not allowed: koine needs WRITE and DESCRIBE on the topic commerce.cart.v1; waiting until it is granted";
+        assert_eq!(not_added(said), why);
+        let refused = KafkaError::MessageProduction(Code::TopicAuthorizationFailed);
+        assert_eq!(of_delivery(&refused, "commerce.cart.v1"), Trouble::Abort(why.to_owned()));
+        let gone = "TxnCoordinator/1: Failed to add partition \"t\" [0] to transaction: Broker: Unknown topic";
+        assert_eq!(not_added(gone), gone);
+    }
+
+    #[test]
     fn a_full_queue_is_no_trouble() {
-        assert_eq!(of_send(&KafkaError::MessageProduction(Code::QueueFull)), None);
-        let too_large = of_send(&KafkaError::MessageProduction(Code::MessageSizeTooLarge));
+        assert_eq!(of_send(&KafkaError::MessageProduction(Code::QueueFull), "t"), None);
+        let too_large = of_send(&KafkaError::MessageProduction(Code::MessageSizeTooLarge), "t");
         assert_eq!(too_large, Some(Trouble::Refused(Refusal::TooLarge)));
-        assert!(matches!(of_send(&KafkaError::MessageProduction(Code::State)), Some(Trouble::Abort(_))));
-        assert!(matches!(of_send(&KafkaError::MessageProduction(Code::Fatal)), Some(Trouble::Fatal(_))));
+        assert!(matches!(of_send(&KafkaError::MessageProduction(Code::State), "t"), Some(Trouble::Abort(_))));
+        assert!(matches!(of_send(&KafkaError::MessageProduction(Code::Fatal), "t"), Some(Trouble::Fatal(_))));
     }
 
     #[test]
@@ -170,6 +222,7 @@ mod tests {
         assert_eq!(of(Code::IllegalGeneration, false, true, false), "aborted");
         assert_eq!(of(Code::UnknownMemberId, false, true, true), "aborted");
         assert_eq!(of(Code::Fenced, true, false, false), "fenced");
+        assert_eq!(of_fatal(Code::Fenced, String::new()).kind(), "fenced");
         assert_eq!(of(Code::InvalidProducerEpoch, true, false, false), "fenced");
         assert_eq!(of(Code::ClusterAuthorizationFailed, true, false, false), "fatal");
         assert_eq!(of(Code::State, false, false, false), "fatal");

@@ -5,6 +5,7 @@
 //! again.
 
 use super::dead_letter::{self, Form};
+use super::only::Selection;
 use crate::canonical::{Action, EntityKind};
 use crate::codec::{self, SchemaIds};
 use crate::kafka::{NextOffset, Offsets, Record, Refusal, TopicPartition};
@@ -41,6 +42,8 @@ pub enum UnitKind {
     Event(Event),
     DeadLetter(Box<Letter>),
     Ignored(Ignored),
+    /// It is none of those that this run is about.
+    PassedOver,
 }
 
 /// A canonical record, in the batch's buffer.
@@ -64,8 +67,9 @@ pub struct Letter {
     pub form: Form,
 }
 
+/// Keys, values and headers of canonical records.
 #[derive(Default)]
-struct Buffer {
+pub struct Buffer {
     bytes: Vec<u8>,
     headers: Vec<(&'static str, Range<usize>)>,
 }
@@ -94,8 +98,7 @@ impl<'c> Batch<'c> {
         self.records.clear();
         self.units.clear();
         self.spans.clear();
-        self.buffer.bytes.clear();
-        self.buffer.headers.clear();
+        self.buffer.clear();
         self.bytes = 0;
         self.translating = Duration::ZERO;
         self.since = None;
@@ -119,25 +122,28 @@ impl<'c> Batch<'c> {
         self.since.map(|since| since.elapsed()).unwrap_or_default()
     }
 
-    /// Translates a record and takes it in.
+    /// Translates a record and takes it in, or only what is selected of it.
     pub fn add(
         &mut self,
         record: Record<'c>,
         translator: &mut Translator,
         settings: &SourceSettings,
         schemas: &SchemaIds,
+        selection: Option<&Selection>,
     ) {
         let start = Instant::now();
         self.since.get_or_insert(start);
         self.bytes += record.len();
-        self.note(&record);
+        self.note(record.topic(), record.partition(), record.offset(), record.timestamp_ms());
         let place = self.records.len();
         let first = self.units.len();
         let Batch { units, buffer, .. } = self;
         with_raw(&record, |raw| {
             translator.translate(raw, settings, &mut |index, outcome| {
+                let is_wanted = selection.is_none_or(|selection| selection.wants(&outcome));
                 let kind = match outcome {
-                    Outcome::Event(translated) => buffer.event(&translated, index, schemas),
+                    _ if !is_wanted => UnitKind::PassedOver,
+                    Outcome::Event(translated) => buffer.event(&translated, schemas),
                     Outcome::Ignored(ignored) => UnitKind::Ignored(ignored),
                     Outcome::DeadLetter(letter) => UnitKind::letter(letter),
                 };
@@ -145,12 +151,19 @@ impl<'c> Batch<'c> {
             });
         });
         debug_assert!(self.units.len() > first, "every record has an outcome");
+        number(self.units.get_mut(first..).unwrap_or_default());
         self.records.push(record);
         self.translating += start.elapsed();
     }
 
-    fn note(&mut self, record: &Record<'_>) {
-        let (topic, partition) = (record.topic(), record.partition());
+    /// Says that a partition is done with up to an offset although no record is there any more: what is left is Kafka's
+    /// own.
+    pub fn reach(&mut self, partition: &TopicPartition, next: i64) {
+        self.since.get_or_insert_with(Instant::now);
+        self.note(&partition.topic, partition.partition, next - 1, None);
+    }
+
+    fn note(&mut self, topic: &str, partition: i32, offset: i64, timestamp_ms: Option<i64>) {
         let nth = match self.spans.iter().rposition(|span| span.partition.is(topic, partition)) {
             Some(nth) => nth,
             None => {
@@ -160,8 +173,8 @@ impl<'c> Batch<'c> {
             }
         };
         if let Some(span) = self.spans.get_mut(nth) {
-            span.last = record.offset();
-            span.timestamp_ms = record.timestamp_ms();
+            span.last = offset;
+            span.timestamp_ms = timestamp_ms.or(span.timestamp_ms);
         }
     }
 
@@ -222,19 +235,18 @@ impl<'c> Batch<'c> {
     }
 
     pub fn key(&self, event: &Event) -> &[u8] {
-        self.buffer.bytes.get(event.key.clone()).unwrap_or_default()
+        self.buffer.key(event)
     }
 
     pub fn value(&self, event: &Event) -> &[u8] {
-        self.buffer.bytes.get(event.value.clone()).unwrap_or_default()
+        self.buffer.value(event)
     }
 
     pub fn headers<'b>(
         &'b self,
         event: &Event,
     ) -> impl ExactSizeIterator<Item = (&'b str, Option<&'b [u8]>)> + use<'b, 'c> {
-        let headers = self.buffer.headers.get(event.headers.clone()).unwrap_or_default();
-        headers.iter().map(|(name, value)| (*name, self.buffer.bytes.get(value.clone())))
+        self.buffer.headers(event)
     }
 
     /// Takes a refusal of a topic for what it is: a canonical record becomes a dead letter, a dead letter becomes
@@ -243,34 +255,23 @@ impl<'c> Batch<'c> {
         let siblings = self.units.iter().filter(|unit| self.units.get(nth).is_some_and(|n| n.record == unit.record));
         let is_list = siblings.count() > 1;
         let Some(unit) = self.units.get_mut(nth) else { return false };
-        match &mut unit.kind {
-            UnitKind::Event(event) => {
-                let code = match refusal {
-                    Refusal::TooLarge => Code::RecordTooLarge,
-                    Refusal::Invalid => Code::RecordRefused,
-                };
-                let index = is_list.then_some(unit.index);
-                unit.kind = UnitKind::letter(dead_letter::refused(event.vendor, event.event_type, index, code));
-                true
-            }
-            UnitKind::DeadLetter(letter) => {
-                let next = match refusal {
-                    Refusal::TooLarge => letter.form.smaller(),
-                    Refusal::Invalid => letter.form.plainer(),
-                };
-                match next {
-                    Some(form) => letter.form = form,
-                    None => return false,
-                }
-                true
-            }
-            UnitKind::Ignored(_) => false,
+        unit.kind.refuse(is_list.then_some(unit.index), refusal)
+    }
+}
+
+/// A dead letter of a list says which element it stands for, whoever found the fault: a redrive would take it for the
+/// whole list otherwise, and do its siblings again.
+fn number(units: &mut [Unit]) {
+    let is_list = units.len() > 1;
+    for Unit { index, kind, .. } in units.iter_mut().filter(|_| is_list) {
+        if let UnitKind::DeadLetter(letter) = kind {
+            letter.letter.index.get_or_insert(*index);
         }
     }
 }
 
 impl Buffer {
-    fn event(&mut self, translated: &Translated<'_>, index: i32, schemas: &SchemaIds) -> UnitKind {
+    pub fn event(&mut self, translated: &Translated<'_>, schemas: &SchemaIds) -> UnitKind {
         let Translated { vendor, event_type, event, key, headers, drift } = *translated;
         let (entity, action) = (event.entity.kind(), event.meta.action);
         let key = self.append(key.as_bytes());
@@ -281,8 +282,7 @@ impl Buffer {
             // A fault of this build. The webhook is kept where it can be sent again from, once it is mended.
             tracing::error!(vendor, event_type, %error, "a canonical event cannot be written");
             self.bytes.truncate(key.start);
-            let index = (index > 0).then_some(index);
-            return UnitKind::letter(dead_letter::refused(vendor, event_type, index, Code::RecordRefused));
+            return UnitKind::letter(dead_letter::refused(vendor, event_type, None, Code::RecordRefused));
         }
         let value = start..self.bytes.len();
         let first = self.headers.len();
@@ -302,6 +302,27 @@ impl Buffer {
         })
     }
 
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.headers.clear();
+    }
+
+    pub fn key(&self, event: &Event) -> &[u8] {
+        self.bytes.get(event.key.clone()).unwrap_or_default()
+    }
+
+    pub fn value(&self, event: &Event) -> &[u8] {
+        self.bytes.get(event.value.clone()).unwrap_or_default()
+    }
+
+    pub fn headers<'b>(
+        &'b self,
+        event: &Event,
+    ) -> impl ExactSizeIterator<Item = (&'b str, Option<&'b [u8]>)> + use<'b> {
+        let headers = self.headers.get(event.headers.clone()).unwrap_or_default();
+        headers.iter().map(|(name, value)| (*name, self.bytes.get(value.clone())))
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
@@ -310,13 +331,39 @@ impl Buffer {
 }
 
 impl UnitKind {
-    fn letter(letter: DeadLetter) -> UnitKind {
+    /// Takes a refusal of a topic for what it is. `false`: there is nothing smaller.
+    pub fn refuse(&mut self, index: Option<i32>, refusal: Refusal) -> bool {
+        match self {
+            UnitKind::Event(event) => {
+                let code = match refusal {
+                    Refusal::TooLarge => Code::RecordTooLarge,
+                    Refusal::Invalid => Code::RecordRefused,
+                };
+                *self = UnitKind::letter(dead_letter::refused(event.vendor, event.event_type, index, code));
+                true
+            }
+            UnitKind::DeadLetter(letter) => {
+                let next = match refusal {
+                    Refusal::TooLarge => letter.form.smaller(),
+                    Refusal::Invalid => letter.form.plainer(),
+                };
+                match next {
+                    Some(form) => letter.form = form,
+                    None => return false,
+                }
+                true
+            }
+            UnitKind::Ignored(_) | UnitKind::PassedOver => false,
+        }
+    }
+
+    pub fn letter(letter: DeadLetter) -> UnitKind {
         UnitKind::DeadLetter(Box::new(Letter { letter, failed_at: dead_letter::now(), form: Form::WHOLE }))
     }
 }
 
 /// A raw record as the translator reads it.
-fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
+pub fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
     let mut headers = Vec::new();
     record.each_header(|name, value| headers.push(Header { name, value }));
     f(&RawRecord {
@@ -328,4 +375,32 @@ fn with_raw<T>(record: &Record<'_>, f: impl FnOnce(&RawRecord<'_>) -> T) -> T {
         value: record.value(),
         headers: &headers,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(index: i32, known: Option<i32>) -> Unit {
+        let letter = dead_letter::refused("spree", "order.paid", known, Code::RecordRefused);
+        Unit { record: 0, index, kind: UnitKind::letter(letter) }
+    }
+
+    fn indexes(mut units: Vec<Unit>) -> Vec<Option<i32>> {
+        number(&mut units);
+        let index = |unit: &Unit| match &unit.kind {
+            UnitKind::DeadLetter(letter) => letter.letter.index,
+            _ => Some(-1),
+        };
+        units.iter().map(index).collect()
+    }
+
+    #[test]
+    fn a_dead_letter_of_a_list_names_its_element() {
+        let ignored = Ignored { vendor: "spree", event_type: "post.created", rule: crate::vendors::Ignore::BackOffice };
+        let other = || Unit { record: 0, index: 2, kind: UnitKind::Ignored(ignored) };
+        assert_eq!(indexes(vec![refused(0, None), refused(1, Some(1)), other()]), [Some(0), Some(1), Some(-1)]);
+        assert_eq!(indexes(vec![refused(0, None)]), [None], "the record is no list");
+        assert_eq!(indexes(vec![refused(0, Some(0))]), [Some(0)], "it is one, of one element");
+    }
 }

@@ -4,10 +4,15 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// No step of a process that runs is longer.
+const LONGEST_STEP: Duration = Duration::from_secs(1);
+
 /// Shared by all threads of a service.
 #[derive(Debug)]
 pub struct Control {
-    started: Instant,
+    /// How long this process has lived, in milliseconds. One that was frozen has not lived meanwhile, nor have its calls
+    /// taken that long.
+    lived: AtomicU64,
     /// Finish what is at hand, then leave.
     is_stopping: AtomicBool,
     /// The time to finish is over: leave what is at hand undone.
@@ -17,7 +22,7 @@ pub struct Control {
 /// What is watched of one worker.
 #[derive(Debug, Default)]
 pub struct Pulse {
-    /// Since when one call to the broker has been going on, in milliseconds since the start; 0: none is.
+    /// Since when one call to the broker has been going on, in milliseconds of [`Control::lived`]; 0: none is.
     call: AtomicU64,
     /// Partitions that must go are waited for: the batch on its way is to be given up.
     is_recalled: AtomicBool,
@@ -37,7 +42,7 @@ impl Control {
     pub fn new() -> Control {
         Control {
             // So that no time is 0, which stands for none.
-            started: Instant::now() - Duration::from_millis(1),
+            lived: AtomicU64::new(1),
             is_stopping: AtomicBool::new(false),
             is_given_up: AtomicBool::new(false),
         }
@@ -59,8 +64,15 @@ impl Control {
         self.is_given_up.load(Ordering::Acquire)
     }
 
+    /// So much time has gone by since this was last called. The supervisor comes by many times a second, and where it
+    /// has not the process stood still.
+    pub fn live(&self, time: Duration) {
+        let time = u64::try_from(time.min(LONGEST_STEP).as_millis()).unwrap_or_default();
+        self.lived.fetch_add(time, Ordering::AcqRel);
+    }
+
     fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.lived.load(Ordering::Acquire)
     }
 
     /// Watches over one call to the broker: it is bounded by a timeout of its own, and if it does not keep to that
@@ -78,6 +90,11 @@ impl Control {
             0 => Duration::ZERO,
             since => Duration::from_millis(self.now().saturating_sub(since)),
         }
+    }
+
+    /// Counts the call that is going on anew: that it has not come back so far is not its fault.
+    pub fn forgive(&self, pulse: &Pulse) {
+        let _ = pulse.call.fetch_update(Ordering::AcqRel, Ordering::Acquire, |since| (since > 0).then(|| self.now()));
     }
 
     /// Sleeps, unless `is_over`. Whether the whole time was slept.
@@ -139,10 +156,26 @@ mod tests {
         let (control, pulse) = (Control::new(), Pulse::default());
         assert_eq!(control.in_call(&pulse), Duration::ZERO);
         control.watched(&pulse, || {
-            std::thread::sleep(Duration::from_millis(5));
-            assert!(control.in_call(&pulse) >= Duration::from_millis(4));
+            control.live(Duration::from_millis(20));
+            control.live(Duration::from_millis(25));
+            assert_eq!(control.in_call(&pulse), Duration::from_millis(45));
         });
-        assert_eq!(control.in_call(&pulse), Duration::ZERO);
+        control.live(Duration::from_millis(20));
+        control.forgive(&pulse);
+        assert_eq!(control.in_call(&pulse), Duration::ZERO, "and forgiving makes none");
+    }
+
+    #[test]
+    fn a_process_that_was_frozen_has_not_waited_for_its_call() {
+        let (control, pulse) = (Control::new(), Pulse::default());
+        control.watched(&pulse, || {
+            control.live(Duration::from_secs(3600));
+            assert_eq!(control.in_call(&pulse), Duration::from_secs(1));
+            (0..50).for_each(|_| control.live(Duration::from_millis(100)));
+            assert_eq!(control.in_call(&pulse), Duration::from_secs(6));
+            control.forgive(&pulse);
+            assert_eq!(control.in_call(&pulse), Duration::ZERO);
+        });
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub fn count(batch: &Batch<'_>, tally: &mut Tally, metrics: &Metrics) {
                     tally.ignored(vendor, rule);
                 }
             }
+            UnitKind::PassedOver => tally.passed_over(),
             UnitKind::DeadLetter(letter) => {
                 if let Some(code) = place(Code::ALL, letter.letter.code) {
                     tally.dead_letter(letter.letter.vendor.and_then(vendor), code);

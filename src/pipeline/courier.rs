@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// How long one call to the broker may take before it is called again. Short, so that a stop is heard.
 const CALL: Duration = Duration::from_secs(3);
+/// How many things a producer without work hears at a time: log lines, errors, that a token is due.
+const IDLE_EVENTS: usize = 20;
 
 /// A batch to deliver.
 pub struct Job<'c> {
@@ -85,10 +87,8 @@ impl<'w> Courier<'w> {
     pub fn get_ready(&mut self) -> bool {
         while self.producer.is_none() {
             match self.open() {
-                Ok(producer) => {
-                    self.producer = Some(producer);
-                    self.backoff.reset();
-                }
+                // No reason to reset the backoff: a producer that is made anew and anew is no progress.
+                Ok(producer) => self.producer = Some(producer),
                 Err(trouble) => {
                     if !self.pause(&trouble) {
                         return false;
@@ -187,20 +187,21 @@ impl<'w> Courier<'w> {
         match self.send_all(producer, batch) {
             Ok(()) => {}
             Err(Broken::Refused(suspects)) => {
-                self.abort()?;
+                self.abort("records were refused")?;
                 return Err(Step::Refused(suspects));
             }
             Err(Broken::GivenUp) => {
-                self.abort()?;
+                self.abort("it was given up")?;
                 return Err(Step::Over(End::GivenUp));
             }
             Err(Broken::Trouble(trouble)) => return Err(self.void(trouble)?),
         }
         match self.until_answered(|producer| producer.send_offsets(offsets, membership, CALL)) {
             Ok(()) => {}
-            Err(Trouble::Abort(why)) => {
+            Err(trouble @ Trouble::Abort(_)) => {
                 // Most likely the group has moved on. The one who reads has to look.
-                self.abort()?;
+                let why = self.explained(trouble).to_string();
+                self.abort(&why)?;
                 return Err(Step::Over(End::Void(why)));
             }
             Err(trouble) => return Err(self.void(trouble)?),
@@ -220,7 +221,16 @@ impl<'w> Courier<'w> {
         }
     }
 
-    fn forget_producer(&mut self) {
+    /// Nothing to do: serves the producer, who has to ask for a token now and then.
+    pub fn idle(&self) {
+        if let Some(producer) = &self.producer {
+            // It hears one thing a call.
+            (0..IDLE_EVENTS).for_each(|_| producer.serve(Duration::ZERO));
+        }
+    }
+
+    /// Drops the producer; the next batch gets another.
+    pub fn forget_producer(&mut self) {
         self.worker.heart.producer_ready(false);
         self.producer = None;
     }
@@ -249,6 +259,7 @@ impl<'w> Courier<'w> {
 
     /// What to do after trouble in a transaction.
     fn void(&mut self, trouble: Trouble) -> Result<Step, Step> {
+        let trouble = self.explained(trouble);
         match trouble {
             Trouble::Fenced(_) | Trouble::Fatal(_) if self.is_over() => {
                 self.forget_producer();
@@ -259,13 +270,21 @@ impl<'w> Courier<'w> {
                 Err(Step::Over(End::Unknown(trouble.to_string())))
             }
             trouble => {
-                self.abort()?;
+                self.abort(&trouble.to_string())?;
                 Ok(Step::Again(trouble))
             }
         }
     }
 
-    fn abort(&mut self) -> Result<(), Step> {
+    fn explained(&self, trouble: Trouble) -> Trouble {
+        match &self.producer {
+            Some(producer) => producer.explained(trouble),
+            None => trouble,
+        }
+    }
+
+    /// Aborts a transaction that failed for this cause.
+    fn abort(&mut self, cause: &str) -> Result<(), Step> {
         let aborted = self.until_answered(|producer| producer.abort(CALL));
         // What was heard of records of this transaction is of no interest any more.
         if let Some(producer) = &self.producer {
@@ -282,8 +301,11 @@ impl<'w> Courier<'w> {
                 Err(Step::Over(End::GivenUp))
             }
             Err(trouble) => {
+                // librdkafka 2.12 cannot abort a transaction that no partition could be added to. What has to be mended
+                // is the cause.
+                tracing::warn!(why = cause, "the transaction failed, and cannot be aborted");
                 self.renew(&trouble);
-                Err(Step::Over(End::Unknown(trouble.to_string())))
+                Err(Step::Over(End::Unknown(cause.to_owned())))
             }
         }
     }
@@ -322,7 +344,7 @@ impl<'w> Courier<'w> {
         loop {
             let Some(unit) = batch.units.get(nth) else { return Ok(()) };
             let sent = match &unit.kind {
-                UnitKind::Ignored(_) => return Ok(()),
+                UnitKind::Ignored(_) | UnitKind::PassedOver => return Ok(()),
                 UnitKind::Event(event) => {
                     let timestamp_ms = batch.with_raw(unit, |raw| raw.timestamp_ms).flatten();
                     let record = Outgoing {
@@ -345,11 +367,13 @@ impl<'w> Courier<'w> {
                             &self.worker.plan.dead_letters,
                             form,
                         );
+                        let value = dead_letter::value(raw, &self.worker.plan.dead_letters, form)
+                            .map_err(|why| SendError::Trouble(Trouble::Abort(why)))?;
                         let record = Outgoing {
                             topic: &self.worker.plan.outputs.dead_letter(raw.topic),
                             partition: Some(dead_letter::partition(raw.partition, partitions)),
                             key: raw.key.filter(|_| form.key),
-                            value: raw.value.filter(|_| form.value),
+                            value: value.as_deref(),
                             timestamp_ms: raw.timestamp_ms.filter(|_| form.timestamp),
                         };
                         let headers = headers.iter().map(|(name, value)| (&**name, value.as_deref()));
@@ -458,6 +482,7 @@ impl<'w> Courier<'w> {
                 continue;
             }
             in_vain = 0;
+            self.backoff.reset();
         }
         for (nth, refusal) in &culprits {
             self.note_refusal(batch, *nth, *refusal);
@@ -485,6 +510,7 @@ impl<'w> Courier<'w> {
              sending less at a time from now on"
         );
         self.batch_bytes = Some(batch_bytes);
+        self.backoff.reset();
         self.forget_producer();
         Ok(())
     }
@@ -522,7 +548,7 @@ impl<'w> Courier<'w> {
         }
         if is_transactional {
             // Where that fails too, the producer is made anew, which ends the transaction as well.
-            let _ = self.abort();
+            let _ = self.abort("it was for looking only");
         }
         (passed, refusal)
     }

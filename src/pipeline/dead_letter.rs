@@ -5,7 +5,8 @@
 
 use crate::canonical::Micros;
 use crate::reject::Code;
-use crate::translate::{self, DeadLetter, RawRecord};
+use crate::seal::PublicKey;
+use crate::translate::{self, DeadLetter, Header, RawRecord};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -24,6 +25,15 @@ pub struct Policy {
     /// Raw headers that are left out, whatever their case: credentials.
     pub drop_headers: Vec<String>,
     pub sets: HeaderSets,
+    /// Values are sealed for the holder of the private key.
+    pub seal: Option<PublicKey>,
+}
+
+impl Policy {
+    /// Whether this value is sealed: null stays null, and empty stays empty.
+    fn seals(&self, raw: &RawRecord<'_>, form: Form) -> Option<&PublicKey> {
+        self.seal.as_ref().filter(|_| form.value && raw.value.is_some_and(|value| !value.is_empty()))
+    }
 }
 
 /// Headers of other programs, for the tools that read those.
@@ -87,9 +97,79 @@ pub const OURS: &[&str] = &[
     "koine.build",
     "koine.failed.at",
     REDRIVE_COUNT,
-    "koine.value.sha256",
+    VALUE_SHA256,
     "koine.value.bytes",
+    RAW_TIMESTAMP,
+    SEAL,
 ];
+
+/// That the value is sealed: by which scheme, for which key.
+pub const SEAL: &str = "koine.seal";
+
+/// What a sealed value is bound to: the raw record's place.
+pub fn seal_place(raw: &RawRecord<'_>) -> String {
+    format!("{}/{}/{}", raw.topic, raw.partition, raw.offset)
+}
+
+/// The value of a dead letter: the raw one, or what it is sealed to. Never the raw one where a seal is due.
+pub fn value<'a>(raw: &RawRecord<'a>, policy: &Policy, form: Form) -> Result<Option<Cow<'a, [u8]>>, String> {
+    let value = raw.value.filter(|_| form.value);
+    match (policy.seals(raw, form), value) {
+        (Some(key), Some(value)) => key.seal(value, seal_place(raw).as_bytes()).map(|sealed| Some(Cow::Owned(sealed))),
+        (_, value) => Ok(value.map(Cow::Borrowed)),
+    }
+}
+
+/// Stands on a pointer record, and only there.
+pub const VALUE_SHA256: &str = "koine.value.sha256";
+
+/// The raw record's time in milliseconds (nothing, if it had none), where it is not the dead letter's own.
+pub const RAW_TIMESTAMP: &str = "koine.raw.timestamp";
+
+/// The headers of other programs, by set; the first of a set tells whether it is ours.
+const SETS: [&[&str]; 3] = [
+    &[
+        "__connect.errors.class.name",
+        "__connect.errors.topic",
+        "__connect.errors.partition",
+        "__connect.errors.offset",
+        "__connect.errors.connector.name",
+        "__connect.errors.task.id",
+        "__connect.errors.stage",
+        "__connect.errors.exception.class.name",
+        "__connect.errors.exception.message",
+    ],
+    &[
+        "__streams.errors.exception",
+        "__streams.errors.message",
+        "__streams.errors.topic",
+        "__streams.errors.partition",
+        "__streams.errors.offset",
+    ],
+    &[
+        "kafka_dlt-exception-fqcn",
+        "kafka_dlt-exception-message",
+        "kafka_dlt-original-topic",
+        "kafka_dlt-original-partition",
+        "kafka_dlt-original-offset",
+        "kafka_dlt-original-consumer-group",
+        "kafka_dlt-original-timestamp",
+        "kafka_dlt-original-timestamp-type",
+    ],
+];
+
+/// Whether a header of a dead letter was added by us. `find` looks at the others: a raw record may have headers of
+/// those other programs itself, and ours name koine, or the code, as what failed.
+pub fn is_ours<'h, 'a: 'h>(name: &str, find: impl Fn(&str) -> Option<&'h Header<'a>>) -> bool {
+    if OURS.contains(&name) {
+        return true;
+    }
+    let Some(sign) = SETS.iter().find(|set| set.contains(&name)).and_then(|set| set.first()) else { return false };
+    let Some(sign) = find(sign).and_then(|header| header.value) else { return false };
+    sign == CONNECT_CLASS.as_bytes() || find("koine.error.code").is_some_and(|code| code.value == Some(sign))
+}
+
+const CONNECT_CLASS: &str = "koine";
 
 /// How often a record has been sent again from its dead-letter topic. It outlives being dead-lettered again.
 pub const REDRIVE_COUNT: &str = "koine.redrive.count";
@@ -187,9 +267,15 @@ fn added_within<'a>(
     out.push(("koine.build", text(translate::BUILD)));
     out.push(("koine.failed.at", text(failed_at)));
     out.push((REDRIVE_COUNT, own(redrive_count(raw).to_string())));
+    if let Some(key) = policy.seals(raw, form) {
+        out.push((SEAL, own(key.label())));
+    }
+    if !form.timestamp || raw.timestamp_ms.is_none() {
+        out.push((RAW_TIMESTAMP, own(raw.timestamp_ms.map(|time| time.to_string()).unwrap_or_default())));
+    }
     if !form.value {
         let value = raw.value.unwrap_or_default();
-        out.push(("koine.value.sha256", own(hex(&Sha256::digest(value)))));
+        out.push((VALUE_SHA256, own(hex(&Sha256::digest(value)))));
         out.push(("koine.value.bytes", own(value.len().to_string())));
     }
     if policy.sets.connect {
@@ -200,7 +286,7 @@ fn added_within<'a>(
             ("__connect.errors.connector.name", text(group)),
             ("__connect.errors.task.id", text("0")),
             ("__connect.errors.stage", text("TRANSFORMATION")),
-            ("__connect.errors.class.name", text("koine")),
+            ("__connect.errors.class.name", text(CONNECT_CLASS)),
             ("__connect.errors.exception.class.name", text(code)),
             ("__connect.errors.exception.message", own(message.clone())),
         ]);
@@ -229,6 +315,11 @@ fn added_within<'a>(
         }
     }
     out
+}
+
+/// The pointer as it stands in the header of a dead letter.
+pub fn pointer(letter: &DeadLetter) -> &str {
+    cut(&letter.pointer, POINTER)
 }
 
 /// Which partition a dead letter goes to: its source's, as Kafka's own dead letters do (KIP-1191).
@@ -282,7 +373,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::translate::Header;
+    use crate::seal::PrivateKey;
 
     fn letter() -> DeadLetter {
         DeadLetter {
@@ -313,6 +404,7 @@ mod tests {
             group: "koine".to_owned(),
             drop_headers: vec!["authorization".to_owned(), "x-bspk-secret".to_owned()],
             sets: HeaderSets::default(),
+            seal: None,
         }
     }
 
@@ -425,6 +517,29 @@ mod tests {
         let of = |name: &str| headers.iter().find(|(n, _)| n == name).and_then(|(_, v)| v.clone()).unwrap();
         assert_eq!(of("koine.value.bytes"), "2");
         assert_eq!(of("koine.value.sha256"), "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
+    }
+
+    #[test]
+    fn a_sealed_value_is_the_raw_one_to_the_key_and_to_nobody_else() {
+        let (letter, key) = (letter(), PrivateKey::generate());
+        let policy = Policy { seal: Some(key.public()), ..policy() };
+        let seal_of = |raw: &RawRecord<'_>, form| {
+            let headers = texts(&headers(raw, &letter, "now", &policy, form));
+            headers.into_iter().find(|(name, _)| name == SEAL).and_then(|(_, value)| value)
+        };
+        let raw = RawRecord { value: Some(b"{\"secret\":1}"), ..raw(&[]) };
+        let sealed = value(&raw, &policy, Form::WHOLE).unwrap().unwrap();
+        let label = seal_of(&raw, Form::WHOLE).unwrap();
+        assert_eq!(label, format!("hpke-x25519-sha256-chacha20poly1305;key={}", key.public().fingerprint()));
+        assert_eq!(key.open(&label, &sealed, b"raw.spree/7/4711").unwrap(), raw.value.unwrap());
+        assert!(key.open(&label, &sealed, b"raw.spree/7/4712").is_err(), "it is bound to its place");
+        for (kept, form) in
+            [(None, Form::WHOLE), (Some(&b""[..]), Form::WHOLE), (None, Form { value: false, ..Form::WHOLE })]
+        {
+            let raw = RawRecord { value: if form.value { kept } else { raw.value }, ..raw };
+            assert_eq!(value(&raw, &policy, form).unwrap().as_deref(), kept);
+            assert_eq!(seal_of(&raw, form), None);
+        }
     }
 
     #[test]

@@ -13,15 +13,24 @@
 //! Knows neither JSON, nor vendors' field names, nor rdkafka. The clock is read here and nowhere below.
 
 mod batch;
+mod breaker;
+mod breakers;
 mod control;
 mod counts;
 mod courier;
 pub mod dead_letter;
+pub mod letter;
+pub mod only;
 mod outputs;
+mod progress;
+pub mod redrive;
 mod service;
 mod worker;
 
+pub use batch::with_raw;
+pub use breaker::Rules as BreakerRules;
 pub use counts::tables;
 pub use dead_letter::{HeaderSets, Policy};
+pub use only::{Only, Selection};
 pub use outputs::Outputs;
-pub use service::{Exit, Handle, Limits, Plan, Service, SourceOf, Stop};
+pub use service::{BreakerPlan, Exit, Handle, Limits, Plan, Service, SourceOf, Stop};

@@ -53,7 +53,11 @@ impl Outputs {
     /// Whether koine writes this topic. What it writes it must never read.
     pub fn is_ours(&self, topic: &str) -> bool {
         let is_dead_letter = !self.dead_letter_prefix.is_empty() && topic.starts_with(&self.dead_letter_prefix);
-        is_dead_letter || EntityKind::ALL.iter().any(|&kind| self.canonical(kind) == topic)
+        is_dead_letter || self.is_canonical(topic)
+    }
+
+    pub fn is_canonical(&self, topic: &str) -> bool {
+        EntityKind::ALL.iter().any(|&kind| self.canonical(kind) == topic)
     }
 
     /// How many partitions the dead-letter topic of a raw topic has, if that has been asked.
@@ -70,7 +74,10 @@ impl Outputs {
 
     /// Looks at the topics, and makes what is missing and may be made. `is_raw`: whether koine reads a topic.
     pub fn prepare(&self, connection: &Connection, is_raw: impl Fn(&str) -> bool) -> Result<(), NotReady> {
-        let wait = |trouble: Trouble| NotReady::Wait(trouble.to_string());
+        let wait = |trouble: Trouble| match trouble {
+            Trouble::Denied(why) => NotReady::Never(why),
+            other => NotReady::Wait(other.to_string()),
+        };
         let topics = Topics::open(connection).map_err(|trouble| NotReady::Never(trouble.to_string()))?;
         let mut there = topics.all().map_err(wait)?;
         let missing = self.missing(&there, &is_raw);
@@ -78,7 +85,9 @@ impl Outputs {
             if !self.create {
                 let names: Vec<&str> = missing.iter().map(|topic| topic.name.as_str()).collect();
                 let names = names.join(", ");
-                return Err(NotReady::Wait(format!("missing: {names}; create them, or set topics.create")));
+                return Err(NotReady::Wait(format!(
+                    "missing: {names}; create them, or set topics.create; what koine may not DESCRIBE looks missing too"
+                )));
             }
             topics.create(&missing).map_err(wait)?;
             there = topics.all().map_err(wait)?;

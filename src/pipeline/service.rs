@@ -1,12 +1,14 @@
 //! A running translator: its workers, somebody who watches over them, and how it ends.
 
+use super::breaker::Rules;
 use super::control::{Backoff, Control, Pulse};
 use super::dead_letter::Policy;
+use super::only::Only;
 use super::outputs::{NotReady, Outputs};
 use super::worker::{Fault, Worker};
 use crate::codec::SchemaIds;
 use crate::http::Health;
-use crate::kafka::{self, Connection, ConsumerSettings, ProducerSettings};
+use crate::kafka::{self, Connection, ConsumerSettings, ProducerSettings, Topics};
 use crate::telemetry::Metrics;
 use crate::translate::SourceSettings;
 use std::hash::{BuildHasher, Hasher};
@@ -41,11 +43,24 @@ pub struct Plan {
     pub drain: Duration,
     pub dead_letters: Policy,
     pub accept_loss: bool,
+    /// A partition that has records to come, and of which none came for so long, may be stuck.
+    pub stuck_after: Duration,
+    pub breaker: BreakerPlan,
+    /// Some event types of a stretch, rather than everything there will ever be.
+    pub only: Option<Only>,
     /// Names this process among those of its group, if it has a name that no other has while it lives; see
     /// [`transactional_id`].
     pub instance: Option<String>,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
+}
+
+/// When a partition is left alone because most of what comes from it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerPlan {
+    pub rules: Rules,
+    /// Whether it is not read then; else it is only said.
+    pub pauses: bool,
 }
 
 /// Which of the sources a topic belongs to.
@@ -146,6 +161,12 @@ impl Handle {
         self.control.stop();
     }
 
+    /// Tells it to leave what is at hand undone, and to leave: nothing more may be written.
+    pub fn abandon(&self) {
+        self.control.give_up();
+        self.control.stop();
+    }
+
     /// Whether it has ended.
     pub fn is_finished(&self) -> bool {
         self.supervisor.is_finished()
@@ -227,8 +248,11 @@ impl Supervisor {
         let patience = self.plan.transaction_timeout * 2;
         let mut exit = Exit::Stopped;
         let mut stopped_at = None;
+        let mut last = Instant::now();
         while !threads.is_empty() {
             std::thread::sleep(Duration::from_millis(20));
+            let now = Instant::now();
+            self.control.live(now - std::mem::replace(&mut last, now));
             let (ended, going): (Vec<_>, Vec<_>) = threads.into_iter().partition(JoinHandle::is_finished);
             threads = going;
             for thread in ended {
@@ -242,8 +266,17 @@ impl Supervisor {
                 exit = fault;
                 self.control.stop();
             }
-            if let Some(pulse) = pulses.iter().find(|pulse| self.control.in_call(pulse) > patience) {
+            if !self.control.is_stopping()
+                && let Some(pulse) = pulses.iter().find(|pulse| self.control.in_call(pulse) > patience)
+            {
                 let took = self.control.in_call(pulse);
+                // librdkafka's calls wait longer than they are told to while the brokers are away, and come back with
+                // them. Only a call that does not come back though the brokers answer hangs.
+                if let Err(trouble) = Topics::open(&self.plan.connection).and_then(|topics| topics.all()) {
+                    tracing::warn!(?took, why = %trouble, "a call to librdkafka waits for the brokers");
+                    self.control.forgive(pulse);
+                    continue;
+                }
                 return Exit::Broken(format!("a call to librdkafka has not come back for {took:?}"));
             }
             if !self.control.is_stopping() {
@@ -286,13 +319,94 @@ fn random_name() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{HeaderSets, tables};
     use super::*;
+    use crate::telemetry::BuildInfo;
 
     #[test]
     fn ids_are_the_groups_and_differ() {
         assert_eq!(transactional_id("koine", "koine-2", 1), "koine-koine-2-1");
         assert_ne!(random_name(), random_name());
         assert_eq!(random_name().len(), 16);
+    }
+
+    const TIME: Duration = Duration::from_secs(30);
+
+    fn plan(brokers: String, transaction_timeout: Duration) -> Plan {
+        let build = BuildInfo { version: "test", build: "test".to_owned(), librdkafka: "test".to_owned() };
+        Plan {
+            connection: Connection { bootstrap_servers: brokers, properties: Vec::new(), credentials: None },
+            group: "koine".to_owned(),
+            group_protocol: "classic".to_owned(),
+            topics: vec!["raw.spree".to_owned()],
+            source_of: Box::new(|_| None),
+            sources: Vec::new(),
+            any_source: SourceSettings::default(),
+            outputs: Outputs::new(["a", "b", "c", "d"], "dlq.", false),
+            schemas: SchemaIds { customer: 1, cart: 2, order: 3, product: 4 },
+            exactly_once: true,
+            workers: 1,
+            limits: Limits { records: 1, bytes: 1, wait: Duration::from_millis(1) },
+            transaction_timeout,
+            drain: Duration::from_secs(1),
+            dead_letters: Policy {
+                group: "koine".to_owned(),
+                drop_headers: Vec::new(),
+                sets: HeaderSets::default(),
+                seal: None,
+            },
+            accept_loss: false,
+            breaker: BreakerPlan {
+                rules: Rules { records: 1000, window: TIME, pause: TIME, longest_pause: TIME },
+                pauses: true,
+            },
+            only: None,
+            stuck_after: Duration::from_secs(120),
+            instance: None,
+            metrics: Arc::new(Metrics::new(tables(), &build).unwrap()),
+            health: Arc::new(Health::new(Duration::from_secs(300))),
+        }
+    }
+
+    #[test]
+    fn a_call_that_does_not_come_back_though_the_brokers_answer_ends_the_process() {
+        let brokers = kafka::EmbeddedBroker::start().unwrap();
+        let control = Arc::new(Control::new());
+        let plan = Arc::new(plan(brokers.bootstrap_servers(), Duration::from_millis(50)));
+        let supervisor = Supervisor { plan, control: Arc::clone(&control) };
+        let pulse = Arc::new(Pulse::default());
+        let calling = Arc::clone(&pulse);
+        let (release, hanging) = std::sync::mpsc::channel::<()>();
+        let worker = std::thread::spawn(move || {
+            control.watched(&calling, || hanging.recv().unwrap_err());
+            Ok(())
+        });
+        let exit = supervisor.watch(vec![worker], &[pulse]);
+        assert!(matches!(&exit, Exit::Broken(why) if why.contains("has not come back")), "{exit:?}");
+        assert_eq!(exit.code(), 70);
+        drop(release);
+    }
+
+    #[test]
+    fn a_call_that_waits_for_brokers_that_are_away_ends_nothing() {
+        let control = Arc::new(Control::new());
+        let plan = Arc::new(plan("127.0.0.1:9".to_owned(), Duration::from_millis(50)));
+        let supervisor = Supervisor { plan, control: Arc::clone(&control) };
+        let pulse = Arc::new(Pulse::default());
+        let calling = Arc::clone(&pulse);
+        let worker = std::thread::spawn(move || {
+            // Forgiven once, so the call has lived longer than anybody has patience.
+            control.watched(&calling, || {
+                while control.in_call(&calling) <= Duration::from_millis(100) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                while control.in_call(&calling) > Duration::from_millis(100) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            });
+            Ok(())
+        });
+        assert_eq!(supervisor.watch(vec![worker], &[pulse]), Exit::Stopped);
     }
 
     #[test]

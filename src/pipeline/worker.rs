@@ -5,13 +5,17 @@
 //! second.
 
 use super::batch::Batch;
+use super::breaker::State;
+use super::breakers::{Breakers, Turn};
 use super::control::{Backoff, Control, Pulse};
 use super::counts;
 use super::courier::{Courier, End, Finished, Job};
+use super::only::Ends;
+use super::progress::Progress;
 use super::service::Plan;
-use crate::http::Heart;
-use crate::kafka::{Consumer, ConsumerSettings, Polled, ProducerSettings, Record, TopicPartition, Trouble};
-use crate::telemetry::{PartitionGauges, Rebalance, Rebuild, Tally};
+use crate::http::{BreakerView, Heart};
+use crate::kafka::{self, Consumer, ConsumerSettings, Lag, Polled, ProducerSettings, Record, TopicPartition, Trouble};
+use crate::telemetry::{BreakerLevel, PartitionGauges, Rebalance, Rebuild, Tally};
 use crate::translate::Translator;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -27,6 +31,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How often the same trouble of the consumer is said.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 const LAG_EVERY: Duration = Duration::from_secs(15);
+/// How often secrets and certificates are looked at. What has changed counts once it has been the same for so long.
+const SECRETS_EVERY: Duration = Duration::from_secs(2);
 /// How long leaving the group may take.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -52,6 +58,10 @@ enum SessionEnd {
     Stopped,
     /// It is beyond repair; another one may fare better.
     Renew(String),
+    /// All is well, but it knows only the secrets and certificates of the time when it was made.
+    Outdated,
+    /// It gives nothing although there is something.
+    Stuck(String),
     Fault(Fault),
 }
 
@@ -68,28 +78,50 @@ impl Worker {
         let mut translator = Translator::new();
         let mut tally = Tally::new(self.plan.metrics.tables());
         let mut backoff = Backoff::new();
+        let mut has_worked = false;
         while !self.control.is_stopping() {
             self.heart.beat();
-            let consumer =
-                Consumer::open(&self.consumer).map_err(|trouble| Fault::Misconfigured(trouble.to_string()))?;
+            // Before the clients are made: what changes meanwhile is then a change.
+            let secrets = self.consumer.connection.fingerprint();
+            let consumer = match Consumer::open(&self.consumer) {
+                Ok(consumer) => consumer,
+                // A certificate that is half replaced.
+                Err(trouble) if has_worked => {
+                    let pause = backoff.pause();
+                    tracing::error!(worker = self.number, why = %trouble, ?pause, "no consumer can be made; trying again");
+                    self.control.sleep(pause, || self.control.is_stopping());
+                    continue;
+                }
+                Err(trouble) => return Err(Fault::Misconfigured(trouble.to_string())),
+            };
+            has_worked = true;
             let started = Instant::now();
-            let end = self.session(&consumer, &mut courier, &mut translator, &mut tally);
+            let end = self.session(&consumer, secrets, &mut courier, &mut translator, &mut tally);
             self.heart.group_joined(false);
             if !consumer.close(CLOSE) {
                 tracing::warn!(worker = self.number, "leaving the group takes too long; not waiting for it");
             }
-            match end {
+            let (reason, why) = match end {
                 SessionEnd::Stopped => return Ok(()),
                 SessionEnd::Fault(fault) => return Err(fault),
-                SessionEnd::Renew(why) => {
-                    tracing::error!(worker = self.number, why, "the consumer is beyond repair; making a new one");
-                    self.plan.metrics.rebuild(Rebuild::ConsumerFatal);
-                    if started.elapsed() > Duration::from_secs(60) {
-                        backoff.reset();
-                    }
-                    self.control.sleep(backoff.pause(), || self.control.is_stopping());
+                SessionEnd::Outdated => {
+                    tracing::info!(
+                        worker = self.number,
+                        "secrets or certificates have changed; making the clients anew"
+                    );
+                    self.plan.metrics.rebuild(Rebuild::Credentials);
+                    courier.forget_producer();
+                    continue;
                 }
+                SessionEnd::Renew(why) => (Rebuild::ConsumerFatal, why),
+                SessionEnd::Stuck(why) => (Rebuild::ConsumerStuck, why),
+            };
+            tracing::error!(worker = self.number, why, "the consumer is beyond repair; making a new one");
+            self.plan.metrics.rebuild(reason);
+            if started.elapsed() > Duration::from_secs(60) {
+                backoff.reset();
             }
+            self.control.sleep(backoff.pause(), || self.control.is_stopping());
         }
         Ok(())
     }
@@ -98,6 +130,7 @@ impl Worker {
     fn session(
         &self,
         consumer: &Consumer,
+        secrets: u64,
         courier: &mut Courier<'_>,
         translator: &mut Translator,
         tally: &mut Tally,
@@ -127,14 +160,19 @@ impl Worker {
                 backoff: Backoff::new(),
                 source: (String::new(), 0),
                 lag_at: Instant::now(),
+                progress: Progress::new(self.plan.stuck_after),
                 complaints: HashMap::new(),
+                ends: Ends::default(),
+                breakers: Breakers::new(self.plan.breaker.rules),
                 is_held: false,
+                secrets: Secrets::new(secrets),
             };
             let end = session.run().unwrap_or_else(|end| end);
             // The courier goes when there are no more jobs, and the scope waits for it: nothing may keep it.
             session.recall();
             self.pulse.recall(true);
-            session.gauges.drain().for_each(|(_, gauges)| gauges.release());
+            let partitions: Vec<TopicPartition> = session.gauges.keys().cloned().collect();
+            session.forget(&partitions);
             end
         })
     }
@@ -142,11 +180,43 @@ impl Worker {
 
 fn run_courier<'c>(courier: &mut Courier<'_>, jobs: &Receiver<Job<'c>>, done: &Sender<Finished<'c>>) {
     courier.get_ready();
-    for Job { mut batch, offsets, membership } in jobs {
+    loop {
+        let Job { mut batch, offsets, membership } = match jobs.recv_timeout(Duration::from_secs(1)) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                courier.idle();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let end = courier.deliver(&mut batch, &offsets, membership.as_ref());
         if done.send(Finished { batch, offsets, end }).is_err() {
             return;
         }
+    }
+}
+
+/// Whether the secrets are what they were when the clients were made.
+struct Secrets {
+    known: u64,
+    /// What they were when they were looked at last.
+    last: u64,
+    look_at: Instant,
+}
+
+impl Secrets {
+    fn new(known: u64) -> Secrets {
+        Secrets { known, last: known, look_at: Instant::now() + SECRETS_EVERY }
+    }
+
+    /// Whether they have changed, and are not just changing.
+    fn have_changed(&mut self, look: impl FnOnce() -> u64) -> bool {
+        if Instant::now() < self.look_at {
+            return false;
+        }
+        self.look_at = Instant::now() + SECRETS_EVERY;
+        let before = std::mem::replace(&mut self.last, look());
+        self.last != self.known && self.last == before
     }
 }
 
@@ -170,9 +240,14 @@ struct Session<'s, 'c> {
     /// The last record's topic, and its source.
     source: (String, usize),
     lag_at: Instant,
+    progress: Progress,
     /// What was said of the consumer's trouble, and when.
     complaints: HashMap<String, Instant>,
+    /// Of a run that is not to read everything.
+    ends: Ends,
+    breakers: Breakers,
     is_held: bool,
+    secrets: Secrets,
 }
 
 struct InFlight {
@@ -190,14 +265,20 @@ impl<'c> Session<'_, 'c> {
                 self.deliver_all(None)?;
                 return Ok(SessionEnd::Stopped);
             }
+            if self.secrets.have_changed(|| self.worker.consumer.connection.fingerprint()) {
+                self.deliver_all(Some(Instant::now() + DRAIN))?;
+                return Ok(SessionEnd::Outdated);
+            }
             self.hand_over_what_is_due()?;
             if self.is_blocked() {
                 self.wait()?;
             } else {
                 self.hold(false)?;
                 self.gather()?;
+                self.look_for_ends()?;
             }
-            self.report_lag();
+            self.tick_breakers()?;
+            self.report_lag()?;
         }
     }
 
@@ -336,6 +417,7 @@ impl<'c> Session<'_, 'c> {
             return Ok(());
         }
         self.is_held = is_held;
+        self.progress.forget();
         if is_held {
             tracing::warn!(worker = self.worker.number, "reading waits until what was read is delivered");
         } else {
@@ -365,7 +447,7 @@ impl<'c> Session<'_, 'c> {
         match self.consumer.poll(time) {
             Polled::Nothing => return Ok(false),
             Polled::Record(record) => {
-                self.take(record);
+                self.take(record)?;
                 return Ok(true);
             }
             Polled::Again(partition) => {
@@ -381,10 +463,13 @@ impl<'c> Session<'_, 'c> {
                 metrics.rebalance(Rebalance::Assign);
                 self.worker.heart.group_joined(true);
                 for one in partitions {
+                    // Its topic may have more of them than before, and the dead letters' topic too.
+                    self.worker.plan.outputs.forget(&one.topic);
                     let gauges = metrics.partition(&one.topic, one.partition);
-                    if let Some(old) = self.gauges.insert(one, gauges) {
+                    if let Some(old) = self.gauges.insert(one.clone(), gauges) {
                         old.release();
                     }
+                    self.begin(&one)?;
                 }
             }
             Polled::Stalled(all) => {
@@ -440,9 +525,116 @@ impl<'c> Session<'_, 'c> {
         for gauges in partitions.iter().filter_map(|one| self.gauges.remove(one)).collect::<Vec<_>>() {
             gauges.release();
         }
+        for one in partitions {
+            self.ends.forget(one);
+            self.breakers.forget(one);
+            self.worker.plan.health.breakers().forget(&one.topic, one.partition);
+        }
     }
 
-    fn take(&mut self, record: Record<'c>) {
+    /// A partition has come.
+    fn begin(&mut self, partition: &TopicPartition) -> Result<(), SessionEnd> {
+        let state = self.breakers.begin(partition);
+        self.obey(partition, state)?;
+        let Some(only) = &self.worker.plan.only else { return Ok(()) };
+        let Some(next) = self.consumer.next(partition) else { return Ok(()) };
+        if only.until.get(partition).is_some_and(|until| next > *until) {
+            // Where a loss was accepted, the end may be among what is gone.
+            self.gathering.reach(partition, only.until(partition));
+        }
+        let position = self.consumer.positions().into_iter().find(|(one, _)| one == partition);
+        match self.ends.begin(partition, next, only.until(partition), position.map(|(_, position)| position)) {
+            true => self.pause(partition, true),
+            false => Ok(()),
+        }
+    }
+
+    fn pause(&self, partition: &TopicPartition, is_paused: bool) -> Result<(), SessionEnd> {
+        self.consumer.pause(partition, is_paused).map_err(|trouble| SessionEnd::Renew(trouble.to_string()))
+    }
+
+    /// Reads a partition or leaves it alone, as its breaker says.
+    fn obey(&self, partition: &TopicPartition, state: State) -> Result<(), SessionEnd> {
+        let is_paused = self.worker.plan.breaker.pauses && state == State::Open;
+        if let Some(gauges) = self.gauges.get(partition) {
+            let level = match state {
+                State::Closed => BreakerLevel::Closed,
+                State::Probing => BreakerLevel::Probing,
+                State::Open => BreakerLevel::Open,
+            };
+            gauges.breaker(level, is_paused);
+        }
+        match self.worker.plan.breaker.pauses {
+            true => self.pause(partition, is_paused),
+            false => Ok(()),
+        }
+    }
+
+    /// A breaker has turned.
+    fn turn(&self, turn: Turn) -> Result<(), SessionEnd> {
+        let Turn { partition, state, pause, cause } = turn;
+        self.obey(&partition, state)?;
+        let paused = self.worker.plan.breaker.pauses && state == State::Open;
+        let (fingerprint, code) = cause.map(|(fingerprint, code)| (fingerprint, code.as_str())).unzip();
+        match state {
+            State::Open => tracing::error!(
+                %partition, fingerprint, code, paused, next_probe = ?pause,
+                "most records of this partition are refused: its breaker is open"
+            ),
+            State::Probing => tracing::info!(%partition, "the breaker tries a record"),
+            State::Closed => tracing::info!(%partition, "the breaker is closed"),
+        }
+        self.worker.plan.health.breakers().show(BreakerView {
+            topic: partition.topic.as_ref().to_owned(),
+            partition: partition.partition,
+            state: state.into(),
+            paused,
+            code,
+            fingerprint,
+        });
+        Ok(())
+    }
+
+    fn tick_breakers(&mut self) -> Result<(), SessionEnd> {
+        let turns = self.breakers.tick(self.worker.plan.health.breakers());
+        turns.into_iter().try_for_each(|turn| self.turn(turn))
+    }
+
+    /// Whether a record is beyond what this run is about. Its last one, and whatever comes later, ends the reading of its
+    /// partition.
+    fn is_beyond(&mut self, record: &Record<'_>) -> Result<bool, SessionEnd> {
+        let Some(only) = &self.worker.plan.only else { return Ok(false) };
+        let partition = TopicPartition::new(record.topic(), record.partition());
+        let until = only.until(&partition);
+        if self.ends.reach(&partition, record.offset() + 1, until) {
+            self.gathering.reach(&partition, until);
+            self.pause(&partition, true)?;
+        }
+        Ok(record.offset() >= until)
+    }
+
+    /// Whether partitions have ended without a last record: what is left of them is Kafka's own.
+    fn look_for_ends(&mut self) -> Result<(), SessionEnd> {
+        let Some(only) = &self.worker.plan.only else { return Ok(()) };
+        let unfinished = self.ends.unfinished();
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        let positions: HashMap<TopicPartition, i64> = self.consumer.positions().into_iter().collect();
+        for partition in unfinished {
+            let until = only.until(&partition);
+            if self.ends.position(&partition, positions.get(&partition).copied(), until) {
+                self.gathering.reach(&partition, until);
+                self.pause(&partition, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, record: Record<'c>) -> Result<(), SessionEnd> {
+        if self.is_beyond(&record)? {
+            return Ok(());
+        }
         let plan = &*self.worker.plan;
         if self.source.0 != record.topic() {
             let topic = record.topic().to_owned();
@@ -450,7 +642,14 @@ impl<'c> Session<'_, 'c> {
             self.source = (topic, source);
         }
         let settings = plan.sources.get(self.source.1).unwrap_or(&plan.any_source);
-        self.gathering.add(record, self.translator, settings, &plan.schemas);
+        let selection = plan.only.as_ref().map(|only| &only.selection);
+        let (partition, first) = (record.partition(), self.gathering.units.len());
+        self.gathering.add(record, self.translator, settings, &plan.schemas, selection);
+        let units = self.gathering.units.get(first..).unwrap_or_default();
+        match self.breakers.count(&self.source.0, partition, units.iter().map(|unit| &unit.kind)) {
+            Some(turn) => self.turn(turn),
+            None => Ok(()),
+        }
     }
 
     /// Delivers what was read of partitions that are to go; what cannot be delivered in time is let go undone.
@@ -502,21 +701,49 @@ impl<'c> Session<'_, 'c> {
         self.worker.pulse.recall(false);
     }
 
-    fn report_lag(&mut self) {
-        if self.lag_at.elapsed() < LAG_EVERY || self.is_held {
-            return;
+    fn report_lag(&mut self) -> Result<(), SessionEnd> {
+        let every = LAG_EVERY.min(self.worker.plan.stuck_after / 4);
+        if self.lag_at.elapsed() < every || self.is_held {
+            return Ok(());
         }
         self.lag_at = Instant::now();
-        match self.consumer.lag() {
-            Ok(lag) => {
-                for (partition, records) in lag {
-                    if let Some(gauges) = self.gauges.get(&partition) {
-                        gauges.lag(records);
-                    }
-                }
+        let lag = match self.consumer.lag() {
+            Ok(lag) => lag,
+            Err(trouble) => {
+                tracing::debug!(why = %trouble, "the lag is not known");
+                return Ok(());
             }
-            Err(trouble) => tracing::debug!(why = %trouble, "the lag is not known"),
+        };
+        for one in &lag {
+            if let Some(gauges) = self.gauges.get(&one.partition) {
+                gauges.lag(one.records());
+            }
         }
+        // What an open breaker keeps from being read is not stuck.
+        let paused = self.consumer.paused();
+        let flowing: Vec<Lag> = lag.into_iter().filter(|lag| !paused.contains(&lag.partition)).collect();
+        let suspects = self.progress.look(Instant::now(), &flowing);
+        if suspects.is_empty() { Ok(()) } else { self.look_into(&suspects) }
+    }
+
+    /// Whether the consumer is stuck, or has had nothing to read.
+    fn look_into(&mut self, suspects: &[Lag]) -> Result<(), SessionEnd> {
+        let probed = match kafka::probe(&self.worker.consumer, suspects) {
+            Ok(probed) => probed,
+            Err(trouble) => {
+                tracing::warn!(why = %trouble, "a partition does not get on, and whether it could is not known");
+                return Ok(());
+            }
+        };
+        probed.empty.iter().for_each(|lag| self.progress.is_empty_to(lag));
+        let Some(Lag { partition, next, end }) = probed.stuck else { return Ok(()) };
+        tracing::error!(
+            worker = self.worker.number, %partition, next, end, suspects = suspects.len(), assigned = self.gauges.len(),
+            is_in_flight = self.in_flight.is_some(), waiting = self.waiting.len(), gathered = self.gathering.len(),
+            "the consumer is stuck: another reader finds a record where it finds none"
+        );
+        self.worker.plan.metrics.consumer_stuck();
+        Err(SessionEnd::Stuck(format!("it is stuck at {next} of {partition}")))
     }
 }
 
@@ -528,4 +755,24 @@ fn names(partitions: &[TopicPartition]) -> String {
     let names: Vec<String> = partitions.iter().take(20).map(ToString::to_string).collect();
     let more = partitions.len().saturating_sub(names.len());
     if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_have_changed_once_they_have_stopped_changing() {
+        let mut secrets = Secrets::new(1);
+        assert!(!secrets.have_changed(|| panic!("it is not time yet")));
+        let mut look = |now| {
+            secrets.look_at = Instant::now();
+            secrets.have_changed(|| now)
+        };
+        assert!(!look(1));
+        assert!(!look(2), "it may be half written");
+        assert!(!look(3), "it was");
+        assert!(look(3));
+        assert!(!look(1) && !look(1), "and back");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::embedded::Embedded;
 use super::*;
-use crate::config::Secret;
+use crate::config::{OauthSettings, Secret, TlsFiles};
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
@@ -18,7 +18,15 @@ const OTHER: &str = r#"{"type":"record","name":"A","fields":[{"name":"x","type":
 const WANTED: Wanted<'static> = Wanted { subject: "a-value", schema: SCHEMA };
 
 fn settings(url: String) -> Settings {
-    Settings { url: Some(url), auth: RegistryAuth::None, ca_file: None, timeout: Duration::from_millis(1500) }
+    Settings {
+        url: Some(url),
+        auth: RegistryAuth::None,
+        tls: TlsFiles::default(),
+        timeout: Duration::from_millis(1500),
+        longest_pause: Duration::from_secs(30),
+        bundle: None,
+        check_every: Duration::from_secs(300),
+    }
 }
 
 fn client(url: String) -> Registry {
@@ -118,21 +126,24 @@ async fn trouble_is_waited_out() {
     let (url, count) = fake(answers).await;
     let mut reports = Vec::new();
     let waited = client(url)
-        .wait_for_ids(&[WANTED], std::future::pending(), |error, pause| reports.push((error.kind, pause.as_millis())))
+        .wait_for_ids(&[WANTED], std::future::pending(), |error, pause| reports.push((error.kind, pause)))
         .await
         .unwrap();
     assert_eq!(waited, Waited::Pinned(vec![Registered { subject: "a-value".to_owned(), id: 7, version: Some(3) }]));
-    assert_eq!(
-        reports,
-        [
-            (ErrorKind::Unavailable, 5),
-            (ErrorKind::Throttled, 10),
-            (ErrorKind::Denied, 20),
-            (ErrorKind::Unavailable, 20),
-            (ErrorKind::NotARegistry, 20),
-            (ErrorKind::NotARegistry, 20),
-        ]
-    );
+    let expected = [
+        (ErrorKind::Unavailable, 5),
+        (ErrorKind::Throttled, 10),
+        (ErrorKind::Denied, 20),
+        (ErrorKind::Unavailable, 20),
+        (ErrorKind::NotARegistry, 20),
+        (ErrorKind::NotARegistry, 20),
+    ];
+    assert_eq!(reports.len(), expected.len());
+    for ((kind, pause), (expected, longest)) in reports.into_iter().zip(expected) {
+        let longest = Duration::from_millis(longest);
+        assert_eq!(kind, expected);
+        assert!(pause <= longest && pause >= longest * 3 / 4, "{pause:?} of {longest:?}");
+    }
     assert_eq!(count.load(Ordering::SeqCst), 7);
 }
 
@@ -360,6 +371,78 @@ async fn requests_carry_credentials_and_the_exact_text() {
     assert_eq!(seen(bearer).await, format!("/subjects/a%2Fb%20c-value|Bearer token|{media}|{body}"));
 }
 
+/// An issuer that numbers its tokens, and a registry that takes only the second.
+#[tokio::test]
+async fn a_token_that_is_refused_is_replaced_and_the_request_made_again() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&made);
+    let issue = move || {
+        let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+        async move { format!(r#"{{"access_token":"t{number}","expires_in":600}}"#) }
+    };
+    let answer = |headers: HeaderMap| async move {
+        match headers["authorization"].to_str().unwrap() {
+            "Bearer t2" => (StatusCode::OK, r#"["a-value"]"#),
+            _ => (StatusCode::UNAUTHORIZED, ""),
+        }
+    };
+    let issuer = serve(Router::new().fallback(issue)).await;
+    let url = serve(Router::new().fallback(answer)).await;
+    let oauth = OauthSettings {
+        section: "registry.oauth",
+        token_url: issuer,
+        client_id: "koine".to_owned(),
+        client_secret: Secret::text("hush"),
+        scope: None,
+        ca_file: None,
+    };
+    let registry = Registry::new(&Settings { auth: RegistryAuth::Oauth(oauth), ..settings(url) }).unwrap();
+    assert_eq!(registry.subjects().await.unwrap(), ["a-value"]);
+    assert_eq!(registry.subjects().await.unwrap(), ["a-value"]);
+    assert_eq!(made.load(Ordering::SeqCst), 2, "the second token is kept");
+}
+
+fn same_json(one: &str, other: &str) -> bool {
+    let json = |text| serde_json::from_str::<Value>(text).unwrap();
+    json(one) == json(other)
+}
+
+#[tokio::test]
+async fn an_id_is_confirmed_missed_or_denied() {
+    let (_server, client) = embedded().await;
+    let confirm = async |client: &Registry, id| client.confirm(WANTED, id, same_json).await;
+    assert!(matches!(confirm(&client, 1).await.unwrap(), Confirmed::Missing(_)), "an empty registry denies nothing");
+    let id = client.register(WANTED).await.unwrap().id;
+    assert_eq!(confirm(&client, id).await.unwrap(), Confirmed::Yes);
+    let Confirmed::No(why) = confirm(&client, id + 1).await.unwrap() else { panic!("another id") };
+    assert!(why.contains("a-value") && why.contains(&format!("has the id {id}")), "{why}");
+    let other = client.register(Wanted { subject: "b-value", schema: OTHER }).await.unwrap().id;
+    let Confirmed::No(why) = confirm(&client, other).await.unwrap() else { panic!("another schema") };
+    assert!(why.contains(&other.to_string()) && why.contains("another schema"), "{why}");
+}
+
+#[tokio::test]
+async fn trouble_neither_confirms_nor_denies() {
+    for (status, body) in [(500, ""), (429, ""), (401, ""), (504, ""), (200, "<html>"), (404, "<html>")] {
+        let (url, _) = fake(vec![(status, body)]).await;
+        let error = client(url).confirm(WANTED, 1, same_json).await.unwrap_err();
+        assert!(error.kind.is_transient(), "{status} {error}");
+    }
+}
+
+#[tokio::test]
+async fn every_request_is_heard_with_how_it_ended() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heard);
+    let (url, _) = fake(vec![(429, ""), (200, "[]")]).await;
+    let client = client(url).heard_by(move |code| kept.lock().unwrap().push(code.to_owned()));
+    client.subjects().await.unwrap_err();
+    client.subjects().await.unwrap();
+    let nobody = Registry { base: "http://127.0.0.1:1".parse().unwrap(), ..client };
+    nobody.subjects().await.unwrap_err();
+    assert_eq!(*heard.lock().unwrap(), ["429", "200", "unreachable"]);
+}
+
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let without = Settings { url: None, ..settings(String::new()) };
@@ -367,7 +450,10 @@ fn settings_that_cannot_work_are_refused() {
     assert!(Registry::new(&settings("not a url".to_owned())).err().unwrap().starts_with("registry.url: "));
     let file = std::env::temp_dir().join(format!("koine-registry-{}.pem", std::process::id()));
     std::fs::write(&file, "no certificate").unwrap();
-    let error = Registry::new(&Settings { ca_file: Some(file.clone()), ..settings("https://r".to_owned()) });
+    let error = Registry::new(&Settings {
+        tls: TlsFiles { ca: Some(file.clone()), identity: None },
+        ..settings("https://r".to_owned())
+    });
     assert!(error.err().unwrap().starts_with("registry.ca_file: "));
     std::fs::remove_file(&file).unwrap();
 }

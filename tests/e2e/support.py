@@ -5,12 +5,14 @@ dead-letter topic under a prefix, METRICS for the counters.
 """
 import datetime
 import decimal
+import http.server
 import io
 import json
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,10 +43,11 @@ METRICS = {"consumed": "koine_records_consumed_total", "outcome": "koine_records
 SESSION_TIMEOUT_MS = 6000
 
 
-def config(brokers, registry, group, sources, prefix, delivery, port):
+def config(brokers, registry, group, sources, prefix, delivery, port, instance):
     """koine's configuration file; `sources` is {raw topic: vendor, or all that the source sets}."""
     return {
-        "kafka": {"bootstrap_servers": brokers, "group": group, "instance": "test", "properties": {"session.timeout.ms": SESSION_TIMEOUT_MS}},
+        "kafka": {"bootstrap_servers": brokers, "group": group, "properties": {"session.timeout.ms": SESSION_TIMEOUT_MS}}
+                 | ({"instance": instance} if instance else {}),
         "registry": {"url": registry},
         "sources": [{"topics": [topic]} | (source if isinstance(source, dict) else {"vendor": source}) for topic, source in sources.items()],
         # Two deployments may read the same raw topics.
@@ -51,6 +55,13 @@ def config(brokers, registry, group, sources, prefix, delivery, port):
         "delivery": delivery,
         "http": {"listen": f"127.0.0.1:{port}"},
     }
+
+
+def merged(one, other):
+    """`other` over `one`, section by section."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return other
+    return one | {key: merged(one[key], value) if key in one else value for key, value in other.items()}
 
 
 def dlq_topic(prefix, raw):
@@ -253,16 +264,21 @@ class Stack:
             consumer.close()
         return found
 
-    def decode(self, record, how):
-        """The value as plain JSON. Ours reads the frame itself: a zero byte, the schema's id, then exactly one datum."""
-        assert record.value[0] == 0, "not the Confluent wire format"
-        number = int.from_bytes(record.value[1:5], "big")
+    def decode_value(self, value):
+        """The datum. It reads the frame itself: a zero byte, the schema's id, then exactly one datum."""
+        assert value[0] == 0, "not the Confluent wire format"
+        number = int.from_bytes(value[1:5], "big")
         if number not in self.schemas:
             with urllib.request.urlopen(f"{self.registry}/schemas/ids/{number}", timeout=10) as answer:
                 self.schemas[number] = fastavro.parse_schema(json.loads(json.load(answer)["schema"]))
-        rest = io.BytesIO(record.value[5:])
-        ours = normalise(fastavro.schemaless_reader(rest, self.schemas[number]))
+        rest = io.BytesIO(value[5:])
+        datum = fastavro.schemaless_reader(rest, self.schemas[number])
         assert rest.read() == b"", "bytes after the datum"
+        return datum
+
+    def decode(self, record, how):
+        """The value as plain JSON, ours and, if both are wanted, the registry client's."""
+        ours = normalise(self.decode_value(record.value))
         if how == "both":
             theirs = normalise(self.avro(record.value, SerializationContext(record.topic, MessageField.VALUE)))
             assert ours == theirs
@@ -297,7 +313,11 @@ class Deployment:
     group: str
     delivery: str = "exactly_once"
     registry: str | None = None
+    # None: each process takes a random name, as the pods of a Kubernetes Deployment do.
+    instance: str | None = "test"
     started: int = field(default=0)
+    # Sections of the configuration, merged over what config() makes.
+    more: dict = field(default_factory=dict)
 
     @property
     def canonical(self):
@@ -314,8 +334,9 @@ class Deployment:
 
     def write_config(self, name, port, registry=None):
         path = self.directory / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(config(self.stack.brokers, registry or self.stack.registry, self.group, self.sources,
-                                              self.prefix, self.delivery, port), sort_keys=False))
+        made = config(self.stack.brokers, registry or self.stack.registry, self.group, self.sources, self.prefix, self.delivery, port,
+                      self.instance)
+        path.write_text(yaml.safe_dump(merged(made, self.more), sort_keys=False))
         return path
 
     def register(self):
@@ -341,7 +362,8 @@ class KoineProcess:
     """`koine run` as a context manager. Entering starts it and waits until it is ready; leaving kills what still runs."""
 
     def __init__(self, binary, config_file, port, directory, extra):
-        self.command = [str(binary), "run", "--config", str(config_file)]
+        self.config_file = str(config_file)
+        self.command = [str(binary), "run", "--config", self.config_file]
         self.environment = environment(**extra)
         self.base = f"http://127.0.0.1:{port}"
         self.directory = directory
@@ -423,6 +445,89 @@ class KoineProcess:
         assert code == 0, f"koine ended with {code} after SIGTERM:\n{self.output()[-4000:]}"
 
 
+class FaultyRegistry:
+    """The real registry behind a proxy that can answer in its place. `fault`: None (forwards), a status, "hang" (no answer
+    while the fault lasts), "reset"; or a function of (method, path, body), which answers (status, body), or None to
+    forward. `seen` counts the requests by fault."""
+
+    def __init__(self, url):
+        self.target = url
+        self.seen = Counter()
+        self._fault = None
+        self._changed = threading.Condition()
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                fault = outer.fault
+                outer.seen[fault if fault is None or isinstance(fault, (int, str)) else "answer"] += 1
+                if fault == "hang":
+                    outer.wait_while("hang")
+                if fault in ("hang", "reset"):
+                    self.close_connection = True
+                    # A close with an RST, not a goodbye.
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    return
+                if isinstance(fault, int):
+                    extra = {429: [("Retry-After", "1")]}.get(fault, [])
+                    return self.reply(fault, json.dumps({"error_code": fault, "message": "told to"}).encode(), extra)
+                if callable(fault) and (made := fault(self.command, self.path, body)):
+                    return self.reply(made[0], made[1].encode(), [])
+                request = urllib.request.Request(outer.origin + self.path, body or None, method=self.command, headers={
+                    name: value for name, value in self.headers.items() if name.lower() in ("content-type", "accept")})
+                try:
+                    with urllib.request.urlopen(request, timeout=10) as answer:
+                        self.reply(answer.status, answer.read(), [])
+                except urllib.error.HTTPError as error:
+                    self.reply(error.code, error.read(), [])
+
+            def reply(self, status, body, extra):
+                self.send_response(status)
+                for name, value in [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *extra]:
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer
+
+            def log_message(self, *_):
+                pass
+
+        class Quiet(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass  # koine hangs up on what hangs
+
+        self.server = Quiet(("127.0.0.1", 0), Handler)
+        self.origin, path = re.fullmatch(r"(https?://[^/]+)(.*)", url).groups()
+        self.url = f"http://127.0.0.1:{self.server.server_port}{path}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def fault(self):
+        with self._changed:
+            return self._fault
+
+    @fault.setter
+    def fault(self, fault):
+        with self._changed:
+            self._fault = fault
+            self._changed.notify_all()
+
+    def wait_while(self, fault):
+        with self._changed:
+            self._changed.wait_for(lambda: self._fault != fault, 600)
+
+    def close(self):
+        self.fault = None
+        self.server.shutdown()
+        self.server.server_close()
+
+
 class Door:
     """A loopback port before a server. Shut, it accepts and hangs up, and counts who knocked; open, it forwards."""
 
@@ -496,7 +601,10 @@ class Bulk:
         self.template = json.dumps(document, ensure_ascii=False)
         self.made = 0
 
+    def body(self, number):
+        return self.template.replace("@ID@", f"id-{number:012d}").encode()
+
     def take(self, count):
         numbers = range(self.made, self.made + count)
         self.made += count
-        return [{"key": b"%d" % n, "value": self.template.replace("@ID@", f"id-{n:012d}").encode()} for n in numbers]
+        return [{"key": b"%d" % n, "value": self.body(n)} for n in numbers]

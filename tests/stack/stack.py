@@ -58,6 +58,9 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 # The transaction of a killed worker ends soon after its timeout, not up to ten seconds later.
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+# Everybody may do everything, until a test says otherwise.
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
 # Test records carry timestamps of other years; retention by time would delete them under the tests.
 log.retention.ms=-1
 # Room for bodies beyond koine's own limit of 8 MiB.
@@ -181,13 +184,20 @@ class Kafka(Server):
         self.port = free_port()
         self.brokers = f"127.0.0.1:{self.port}"
         self.properties = self.dir / "server.properties"
-        self.properties.write_text(SERVER_PROPERTIES.format(port=self.port, controller=free_port(), data=self.dir / "data"))
+        self.write_properties()
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(["java", "-cp", f"{LIB}/*", "kafka.tools.StorageTool", "format",
-                               "--cluster-id=" + cluster, "--config", str(self.properties)],
+                               "--cluster-id=" + cluster, "--config", str(self.properties), *self.format_arguments()],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=START_SECONDS)
         if done.returncode:
             raise StackError("formatting the broker's storage failed:\n" + done.stdout + done.stderr)
+
+    def write_properties(self):
+        self.properties.write_text(SERVER_PROPERTIES.format(port=self.port, controller=free_port(), data=self.dir / "data"))
+
+    def format_arguments(self):
+        """What more is said when the storage is formatted: users whom the controller must know from the start."""
+        return []
 
     def command(self):
         return ["java", "-Xms256m", "-Xmx1g", "-XX:+UseParallelGC", self.mark,

@@ -48,7 +48,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         super::schemas::register(&registry, &config).await.map_err(internal)
     })?;
     let (_never, stopped) = watch::channel(false);
-    let Some(running) = run::start(&config, &runtime, false, stopped)? else { return Ok(()) };
+    let Some(running) = run::start(&config, &runtime, run::Request::default(), stopped)? else { return Ok(()) };
     eprintln!("broker    {}   (kcat -b {} -L)", world.broker.bootstrap_servers(), world.broker.bootstrap_servers());
     eprintln!("registry  {}", world.registry.url());
     eprintln!("metrics   http://{}/metrics", running.address());
@@ -72,7 +72,8 @@ impl World {
                 broker.create_topic(&topic, partitions).map_err(internal)?;
             }
         }
-        let connection = Connection { bootstrap_servers: broker.bootstrap_servers(), properties: Vec::new() };
+        let connection =
+            Connection { bootstrap_servers: broker.bootstrap_servers(), properties: Vec::new(), credentials: None };
         Ok(World { broker, registry, connection })
     }
 

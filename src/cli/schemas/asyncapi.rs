@@ -34,7 +34,7 @@ const RAW: [(&str, &str); 5] = [
 ];
 
 /// What koine says of a dead letter, beside the raw record's own headers.
-const DEAD_LETTER: [(&str, &str); 18] = [
+const DEAD_LETTER: [(&str, &str); 20] = [
     ("__dlq.errors.topic", "The raw record's topic."),
     ("__dlq.errors.partition", "The raw record's partition."),
     ("__dlq.errors.offset", "The raw record's offset."),
@@ -53,10 +53,15 @@ const DEAD_LETTER: [(&str, &str); 18] = [
     ("koine.redrive.count", "How often it was sent again."),
     ("koine.value.sha256", "Digest of the raw value, where that was too large for this topic and is left out."),
     ("koine.value.bytes", "Length of the raw value, where that is left out."),
+    (
+        "koine.raw.timestamp",
+        "Timestamp of the raw record in milliseconds since 1970, where the letter's own is another.",
+    ),
+    ("koine.seal", "Scheme and key of a sealed value; see dlq.seal."),
 ];
 
 /// Headers that not every record has.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 10] = [
     "ce_subject",
     "traceparent",
     "tracestate",
@@ -65,6 +70,8 @@ const OPTIONAL: [&str; 8] = [
     "koine.event.index",
     "koine.value.sha256",
     "koine.value.bytes",
+    "koine.raw.timestamp",
+    "koine.seal",
 ];
 
 /// Of the Kafka bindings that this is written for.

@@ -48,7 +48,7 @@ mod tests {
             json!([{"id": "7", "name": "Mugs", "image_url": null,
             "created_at": "2023-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z", "deleted_at": null}])
         );
-        assert_eq!(out["meta"]["component"], json!({"kind": "category", "id": "7", "name": null}));
+        assert_eq!(out["meta"]["component"], json!({"kind": "category", "id": "7"}));
         assert_eq!(out["meta"]["present"], json!(["categories"]));
         assert_eq!(out["meta"]["event_id_basis"], "BODY");
         assert_eq!(out["extensions"], json!({"/data/category/parent": "\"6\""}));

@@ -19,15 +19,26 @@ mod shared;
 
 use super::cursor::{Node, Rule, Why};
 use super::documents::Documents;
-use super::{Envelope, EventType, Mapped, Mapping, Route, Unit, Vendor};
+use super::{Envelope, EventType, Mapped, Mapping, OnceIgnored, Route, Unit, Vendor};
 use crate::canonical::{Action, Text};
 use crate::reject::{Code, Reject};
 use std::sync::LazyLock;
 
-pub static BOLD: Vendor =
-    Vendor { name: "bold", recognises, open, events: EVENTS, released: &[], documents: &DOCUMENTS, drops: DROPS };
+pub static BOLD: Vendor = Vendor {
+    name: "bold",
+    recognises,
+    open,
+    events: EVENTS,
+    released: &[],
+    documents: &DOCUMENTS,
+    drops: DROPS,
+    once_ignored: ONCE_IGNORED,
+};
 
 static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::of(include_str!("documents.txt")));
+
+const ONCE_IGNORED: &[OnceIgnored] =
+    &[OnceIgnored { rule: "component_pending", events: &["category.deleted", "category.saved"] }];
 
 const DROPS: &[Rule] = &[
     // The handle of Bold's checkout API, among an order's `custom_attributes`.

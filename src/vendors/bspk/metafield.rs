@@ -115,7 +115,8 @@ mod tests {
             assert_eq!(out[entity]["id"], "9", "{owner}");
             assert_eq!(out[entity]["attributes"], json!({"a.b": "c"}), "{owner}");
             assert_eq!(out["meta"]["coverage"], "COMPONENT", "{owner}");
-            assert_eq!(out["meta"]["component"], json!({"kind": "metafield", "id": "7", "name": "a.b"}), "{owner}");
+            assert_eq!(out["meta"]["component"], json!({"kind": "metafield", "id": "7"}), "{owner}");
+            assert_eq!(out["meta"]["component_name"], "a.b", "{owner}");
             assert_eq!(out["meta"]["present"], json!(["attributes"]), "{owner}");
             assert_eq!(out["extensions"], json!({}), "{owner}");
         }
@@ -179,7 +180,7 @@ mod tests {
             let mut object = json!({"id": 7, "owner_type": "Shopper", "owner_id": 9});
             object.as_object_mut().expect("an object").extend(field.as_object().cloned().expect("an object"));
             let out = metafield("created", object);
-            let name = out["meta"]["component"]["name"].clone();
+            let name = out["meta"]["component_name"].clone();
             (name, out["customer"]["attributes"].clone(), out["extensions"].clone())
         };
         for (field, name, attributes, left_over) in [

@@ -16,14 +16,27 @@ mod metafield;
 
 use super::cursor::Node;
 use super::documents::Documents;
-use super::{Envelope, EventType, Ignore, Mapping, Route, Unit, Vendor, event_type, present};
+use super::{Envelope, EventType, Ignore, Mapping, OnceIgnored, Route, Unit, Vendor, event_type, present};
 use crate::canonical::{Action, Coverage};
 use crate::reject::Reject;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-pub static BSPK: Vendor =
-    Vendor { name: "bspk", recognises, open, events: EVENTS, released: &[], documents: &DOCUMENTS, drops: &[] };
+pub static BSPK: Vendor = Vendor {
+    name: "bspk",
+    recognises,
+    open,
+    events: EVENTS,
+    released: &[],
+    documents: &DOCUMENTS,
+    drops: &[],
+    once_ignored: ONCE_IGNORED,
+};
+
+const ONCE_IGNORED: &[OnceIgnored] = &[OnceIgnored {
+    rule: "component_pending",
+    events: &["metafield.created", "metafield.deleted", "metafield.updated"],
+}];
 
 static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::of(include_str!("documents.txt")));
 

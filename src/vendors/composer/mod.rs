@@ -27,8 +27,16 @@ use crate::reject::Reject;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-pub static COMPOSER: Vendor =
-    Vendor { name: "composer", recognises, open, events: EVENTS, released: &[], documents: &DOCUMENTS, drops: DROPS };
+pub static COMPOSER: Vendor = Vendor {
+    name: "composer",
+    recognises,
+    open,
+    events: EVENTS,
+    released: &[],
+    documents: &DOCUMENTS,
+    drops: DROPS,
+    once_ignored: &[],
+};
 
 static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::of(include_str!("documents.txt")));
 

@@ -15,6 +15,7 @@ mod cart;
 mod cart_parts;
 mod customer;
 mod customer_parts;
+mod history;
 mod order;
 mod order_parts;
 #[cfg(test)]
@@ -33,8 +34,16 @@ use crate::canonical::Action;
 use crate::reject::{Code, Reject};
 use std::sync::LazyLock;
 
-pub static SPREE: Vendor =
-    Vendor { name: "spree", recognises, open, events: EVENTS, released: RELEASED, documents: &DOCUMENTS, drops: DROPS };
+pub static SPREE: Vendor = Vendor {
+    name: "spree",
+    recognises,
+    open,
+    events: EVENTS,
+    released: RELEASED,
+    documents: &DOCUMENTS,
+    drops: DROPS,
+    once_ignored: history::ONCE_IGNORED,
+};
 
 static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::of(include_str!("documents.txt")));
 

@@ -128,7 +128,7 @@ fn a_thin_body_is_a_part_of_nobody_knows_what() {
             let meta = &record["meta"];
             assert_eq!((&meta["coverage"], &meta["action"]), (&json!("COMPONENT"), &json!(action)), "{name}");
             let kind = if *family == "media" { "image" } else { family };
-            assert_eq!(meta["component"], json!({"kind": kind, "id": "x_1", "name": null}), "{name}");
+            assert_eq!(meta["component"], json!({"kind": kind, "id": "x_1"}), "{name}");
             let present: Vec<&str> = beside.split_whitespace().chain([*list]).collect();
             assert_eq!(meta["present"], json!(present), "{name}");
             assert_eq!(meta["version_basis"], "ENTITY", "{name}");
@@ -146,7 +146,7 @@ fn a_thin_body_is_a_part_of_nobody_knows_what() {
 #[test]
 fn a_download_without_a_variant_says_nothing_but_its_id() {
     let record = bare("digital.updated", json!({"id": "dig_1", "variant_id": null}));
-    assert_eq!(record["meta"]["component"], json!({"kind": "digital", "id": "dig_1", "name": null}));
+    assert_eq!(record["meta"]["component"], json!({"kind": "digital", "id": "dig_1"}));
     assert_eq!((&record["product"]["variants"], &record["meta"]["present"]), (&json!([]), &json!([])));
     let record = bare("digital.updated", json!({"id": "dig_1", "variant_id": "var_1"}));
     assert_eq!(record["product"]["variants"][0]["id"], "var_1");
