@@ -102,19 +102,25 @@ fn open<'a>(unit: &Unit<'a>) -> Result<Envelope<'a>, Reject> {
             return Err(data.refuse(Code::EnvelopeConflict));
         }
     }
-    let Some(family) = found else { return Err(data.refuse(Code::EnvelopeMissing)) };
+    let Some(family) = found else {
+        // One that is named and null is the one that is missing.
+        let named = FAMILIES.iter().find(|family| data.has(family.key));
+        return Err(named.map_or_else(
+            || data.refuse(Code::EnvelopeMissing),
+            |family| data.missing(family.key, Code::EnvelopeMissing),
+        ));
+    };
     let entity = data.child(family.key)?;
-    let clock = match entity.value("platform_deleted_at")?.is_nowhere() {
-        true => "platform_updated_at",
-        false => "platform_deleted_at",
+    // A deletion whose time is null lacks that time.
+    let is_deleted = !entity.value("platform_deleted_at")?.is_nowhere()
+        || entity.has("platform_deleted_at") && !entity.has("platform_updated_at");
+    let (clock, event_type, operation) = match is_deleted {
+        true => ("platform_deleted_at", family.deleted, "deleted"),
+        false => ("platform_updated_at", family.saved, "saved"),
     };
     if entity.value(clock)?.is_nowhere() {
         return Err(entity.missing(clock, Code::EnvelopeMissing));
     }
-    let (event_type, operation) = match clock {
-        "platform_deleted_at" => (family.deleted, "deleted"),
-        _ => (family.saved, "saved"),
-    };
     let url = unit.path.map(Url::read).unwrap_or_default();
     let beside = unit.event_type.map(|name| name.rsplit_once(['/', '.']).unwrap_or((name, "")));
     let agrees = |entities: &str, said: &str| {
@@ -232,10 +238,18 @@ mod tests {
             (json!(null), refused("envelope.missing", "/data")),
             (json!({}), refused("envelope.missing", "/data")),
             (json!({"cart": one}), refused("envelope.missing", "/data")),
-            (json!({"order": null}), refused("envelope.missing", "/data")),
+            (json!({"order": null}), refused("envelope.missing", "/data/order")),
             (json!([]), refused("field.type", "/data")),
             (json!({"order": one, "product": one}), refused("envelope.conflict", "/data")),
             (json!({"order": {"platform_id": "1"}}), refused("envelope.missing", "/data/order/platform_updated_at")),
+            (
+                json!({"order": {"platform_id": "1", "platform_deleted_at": null}}),
+                refused("envelope.missing", "/data/order/platform_deleted_at"),
+            ),
+            (
+                json!({"order": {"platform_id": "1", "platform_updated_at": null, "platform_deleted_at": null}}),
+                refused("envelope.missing", "/data/order/platform_updated_at"),
+            ),
             (
                 json!({"category": {"platform_updated_at": CLOCK}}),
                 refused("field.missing", "/data/category/platform_id"),
