@@ -6,14 +6,15 @@
 
 use koine::canonical::{PiiClass, Privacy, Treatment};
 use koine::codec;
+use koine::samples::SAMPLES;
 use koine::translate::{Outcome, RawRecord, SourceSettings, Translator};
 use koine::vendors::cursor::is_secret_name;
-use koine::vendors::documents::Here;
-use koine::vendors::{VENDORS, Vendor};
+use koine::vendors::documents::{Here, Types};
+use koine::vendors::{VENDORS, Vendor, vendor};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 /// How many bodies are made.
@@ -70,10 +71,18 @@ const SECRET: &[&str] = &[
     "gateway_payment_profile_id",
     "download_url",
     "reset_token",
-    "paymentData",
-    "paymentInstrumentData",
-    "bold_cashier_public_order_id",
 ];
+
+/// And of one vendor's bodies.
+const SECRET_OF: &[(&str, &str)] =
+    &[("composer", "paymentData"), ("composer", "paymentInstrumentData"), ("bold", "bold_cashier_public_order_id")];
+
+/// And in one place only: the key, and the one that its object stands under.
+const SECRET_UNDER: &[(&str, &str)] =
+    &[("code", "gift_card"), ("code", "gift_cards"), ("custom_attributes", "payments")];
+
+/// Tagged texts that have to be days.
+const DAYS: &[&str] = &["birthday", "CP_DOB"];
 
 struct Canaries {
     vendor: &'static Vendor,
@@ -85,24 +94,31 @@ struct Canaries {
     names: Vec<String>,
 }
 
+/// The keys that a vendor's page tags and that texts stand under.
+fn tagged(vendor: &Vendor) -> BTreeSet<String> {
+    let path = format!("{}/src/vendors/{}/documents.txt", env!("CARGO_MANIFEST_DIR"), vendor.name);
+    let text = fs::read_to_string(path).expect("documents.txt");
+    let words = text.lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>());
+    let tagged = words.filter_map(|words| match *words {
+        [key, types, class] if class.starts_with('{') && types != "number" && key != "*" => Some(key.to_owned()),
+        _ => None,
+    });
+    tagged.collect()
+}
+
 fn bodies() -> Vec<(&'static Vendor, &'static str, Value)> {
     let mut all = Vec::new();
-    for vendor in VENDORS {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bodies").join(vendor.name);
-        let mut paths: Vec<_> =
-            fs::read_dir(folder).expect("bodies").map(|entry| entry.expect("entry").path()).collect();
-        paths.sort();
-        for path in paths {
-            let body: Value = serde_json::from_slice(&fs::read(path).expect("body")).expect("JSON");
-            let settings = SourceSettings { vendor: Some(vendor), ..SourceSettings::default() };
-            let mut event_type = None;
-            each_outcome(&body, &settings, |outcome| {
-                if let Outcome::Event(translated) = outcome {
-                    event_type = Some(translated.event_type);
-                }
-            });
-            all.extend(event_type.map(|event_type| (vendor, event_type, body)));
-        }
+    for sample in SAMPLES {
+        let vendor = vendor(sample.vendor).expect("a vendor");
+        let body: Value = serde_json::from_slice(sample.body).expect("JSON");
+        let settings = SourceSettings { vendor: Some(vendor), ..SourceSettings::default() };
+        let mut event_type = None;
+        each_outcome(&body, &settings, |outcome| {
+            if let Outcome::Event(translated) = outcome {
+                event_type = Some(translated.event_type);
+            }
+        });
+        all.extend(event_type.map(|event_type| (vendor, event_type, body)));
     }
     all
 }
@@ -122,11 +138,14 @@ fn each_outcome(body: &Value, settings: &SourceSettings, mut each: impl FnMut(&O
 }
 
 /// Puts canaries into the places of a body.
+#[derive(Default)]
 struct Keeper {
     nth: usize,
     secrets: Vec<String>,
     personal: Vec<String>,
     names: Vec<String>,
+    /// The vendor and each key on the way to a canary.
+    places: BTreeSet<(&'static str, String)>,
 }
 
 impl Keeper {
@@ -151,24 +170,26 @@ impl Keeper {
     /// `steps` lead to `value`; `key` is the last one that is a name.
     fn fill(
         &mut self,
-        vendor: &Vendor,
+        vendor: &'static Vendor,
         event_type: &str,
         steps: &mut Vec<String>,
         key: &str,
         under: &str,
         value: &mut Value,
     ) {
-        let is_gift_card_code = key == "code" && matches!(under, "gift_card" | "gift_cards");
-        if SECRET.contains(&key) || is_secret_name(key) || is_gift_card_code {
+        let is_under = SECRET_UNDER.contains(&(key, under));
+        if SECRET.contains(&key) || SECRET_OF.contains(&(vendor.name, key)) || is_secret_name(key) || is_under {
+            self.places.extend(steps.iter().map(|step| (vendor.name, step.clone())));
             // A secret may be anything: also what has something in it.
             *value = match self.nth % 3 {
-                0 if !is_gift_card_code => json!({"a": [self.secret()], "b": self.secret()}),
+                0 if key != "code" => json!({"a": [self.secret()], "b": self.secret()}),
                 _ => json!(self.secret()),
             };
             return;
         }
         match value {
             Value::Object(map) => {
+                complete(vendor, event_type, steps, map);
                 for (name, child) in map.iter_mut() {
                     steps.push(name.clone());
                     self.fill(vendor, event_type, steps, name, key, child);
@@ -195,6 +216,7 @@ impl Keeper {
                 if is_time || !(class.is_some() || PERSONAL.contains(&key)) {
                     return;
                 }
+                self.places.extend(steps.iter().map(|step| (vendor.name, step.clone())));
                 *text = match is_day {
                     true => {
                         self.nth += 1;
@@ -215,17 +237,44 @@ impl Keeper {
     }
 }
 
-fn canaries() -> Vec<Canaries> {
+/// Says something in each place that the page tags and this body says nothing in, and in each map that nobody documents.
+fn complete(vendor: &Vendor, event_type: &str, steps: &[String], map: &mut Map<String, Value>) {
+    let page = vendor.documents.body(event_type).expect("a page");
+    let at = |more: &[&str]| page.documents.find(page, steps.iter().map(String::as_str).chain(more.iter().copied()));
+    for key in page.documents.keys(at(&[])).chain(["zz_rest"]) {
+        let Here::At(place, _) = at(&[key]) else { continue };
+        let says_nothing = map.get(key).is_none_or(|it| it.is_null() || it.as_object().is_some_and(Map::is_empty));
+        // The back office's number of a cart or a product is nobody's; the page tags that of a shopper.
+        let is_nobodys =
+            key == "owner_ref" && map.get("owner_type").is_some_and(|it| it != "Shopper" && it != "Client");
+        if place.class.is_none() || !says_nothing || is_nobodys {
+            continue;
+        }
+        let text = if DAYS.contains(&key) { "2001-02-03" } else { "x" };
+        let is_text = |here| matches!(here, Here::At(place, _) if place.types.holds(Types::TEXT));
+        let value = match place.types {
+            types if types.holds(Types::TEXT) => json!(text),
+            types if !types.holds(Types::OBJECT) => continue,
+            _ if page.documents.keys(at(&[key])).next().is_none() => json!({"zz_free": text}),
+            _ => {
+                let texts = page.documents.keys(at(&[key])).filter(|inner| is_text(at(&[key, inner])));
+                texts.map(|inner| (inner.to_owned(), json!(text))).collect::<Map<_, _>>().into()
+            }
+        };
+        map.insert(key.to_owned(), value);
+    }
+}
+
+/// The bodies, and every key on the way to a canary.
+fn canaries() -> (Vec<Canaries>, BTreeSet<(&'static str, String)>) {
     let bodies = bodies();
     let mut all = Vec::with_capacity(BODIES);
-    let mut keeper = Keeper { nth: 0, secrets: Vec::new(), personal: Vec::new(), names: Vec::new() };
+    let mut keeper = Keeper::default();
     while all.len() < BODIES {
         let (vendor, event_type, body) = &bodies[all.len() % bodies.len()];
         let mut body = body.clone();
+        keeper.fill(vendor, event_type, &mut Vec::new(), "", "", &mut body);
         let top = body.as_object_mut().expect("an object");
-        for (name, child) in top.iter_mut() {
-            keeper.fill(vendor, event_type, &mut vec![name.clone()], name, "", child);
-        }
         let entity = match vendor.name {
             "spree" => top.get_mut("data"),
             "bspk" => top.get_mut("object"),
@@ -233,20 +282,28 @@ fn canaries() -> Vec<Canaries> {
             _ => top.get_mut("data").and_then(|data| first_object(data)),
         };
         let entity = entity.and_then(Value::as_object_mut).expect("an entity");
-        undocumented(entity, &mut keeper);
+        undocumented(vendor, entity, &mut keeper);
         let Keeper { secrets, personal, names, .. } = &mut keeper;
         let [secrets, personal, names] = [secrets, personal, names].map(std::mem::take);
         all.push(Canaries { vendor, body, secrets, personal, names });
     }
-    all
+    (all, keeper.places)
 }
 
 fn first_object(value: &mut Value) -> Option<&mut Value> {
     value.as_object_mut()?.values_mut().find(|value| value.is_object())
 }
 
-/// A new field, a name of a map that is somebody's, an element of a list, JSON in a text, and JSON in that.
-fn undocumented(entity: &mut Map<String, Value>, keeper: &mut Keeper) {
+/// A new field, a name of a map that is somebody's, an element of a list, JSON in a text, and JSON in that; and each secret
+/// by its name, whether such a body ever has it or not.
+fn undocumented(vendor: &'static Vendor, entity: &mut Map<String, Value>, keeper: &mut Keeper) {
+    let own = SECRET_OF.iter().filter(|(of, _)| *of == vendor.name).map(|(_, name)| name);
+    let known: Map<String, Value> =
+        SECRET.iter().chain(own).map(|name| ((*name).to_owned(), json!(keeper.secret()))).collect();
+    entity.insert("zz_known".to_owned(), known.into());
+    entity.entry("gift_card").or_insert(json!({"code": keeper.secret()}));
+    entity.insert("zz_gifts".to_owned(), json!({"gift_cards": [{"code": keeper.secret()}]}));
+    keeper.places.insert((vendor.name, "code".to_owned()));
     entity.insert("zz_new".to_owned(), json!(keeper.personal()));
     entity.insert(keeper.name(), json!(1));
     entity.insert("zz_map".to_owned(), json!({keeper.name(): {keeper.name(): [keeper.personal()]}}));
@@ -283,7 +340,14 @@ fn all_but(treatment: Treatment) -> Arc<Privacy> {
 
 #[test]
 fn no_canary_gets_out() {
-    let canaries = canaries();
+    let (canaries, places) = canaries();
+    let lacks = |vendor: &Vendor| {
+        let has = |key: &String| places.contains(&(vendor.name, key.clone()));
+        tagged(vendor).into_iter().filter(|key| !has(key)).collect::<Vec<_>>()
+    };
+    for vendor in VENDORS {
+        assert_eq!(lacks(vendor), [""; 0], "{} has no canary there", vendor.name);
+    }
     let (secrets, personal) = canaries.iter().fold((0, 0), |(s, p), it| (s + it.secrets.len(), p + it.personal.len()));
     assert!(secrets > 4 * BODIES && personal > 10 * BODIES, "{secrets} secrets and {personal} others are too few");
     if let Some(file) = std::env::var_os("KOINE_CANARIES") {

@@ -215,6 +215,15 @@ impl Documents {
         }
     }
 
+    /// The keys that are documented of an object here.
+    pub fn keys(&self, here: Here<'_>) -> impl Iterator<Item = &'static str> {
+        let shape = match here {
+            Here::At(Place { object: Some(shape), .. }, _) => self.shapes.get(*shape),
+            _ => None,
+        };
+        shape.into_iter().flat_map(|shape| shape.keys.iter().map(|key| key.name))
+    }
+
     /// What is known of the place to which a pointer's steps lead in a body.
     pub fn find<'d, 's>(&'d self, body: Body<'d>, steps: impl IntoIterator<Item = &'s str>) -> Here<'d> {
         steps.into_iter().fold(body.here(), |here, step| {
@@ -384,6 +393,17 @@ any      any
             assert!(here(undocumented).is_undocumented(), "{undocumented}");
         }
         assert!(matches!(here("/data/known/lines"), Here::At(Place { why: Some("nobody asks for them"), .. }, _)));
+    }
+
+    #[test]
+    fn the_keys_of_an_object_are_those_of_its_shape() {
+        let page = Documents::parse(PAGE).expect("well formed");
+        let body = page.body("a.created").expect("a body");
+        let keys = |pointer: &str| page.keys(page.find(body, steps(pointer))).collect::<Vec<_>>();
+        assert_eq!(keys("/data/known"), ["city", "lines"]);
+        for nothing in ["/free", "/any", "/new", "/data/known/city"] {
+            assert_eq!(keys(nothing), [""; 0], "{nothing}");
+        }
     }
 
     #[test]

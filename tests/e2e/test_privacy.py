@@ -51,7 +51,7 @@ def test_what_may_not_be_published_is_nowhere(stack, deploy, treatment):
     settings = {f"KOINE__PRIVACY__{name}": treatment for name in CLASSES} | {"KOINE__LOG__LEVEL": "trace"}
     with deployment.process(**settings) as koine:
         deployment.wait_consumed(120)
-        pages = [koine.get(page)[1] for page in ("/metrics", "/drift", "/version", "/readyz")]
+        pages = [koine.get(page)[1] for page in ("/metrics", "/drift", "/breakers", "/version", "/livez", "/readyz")]
         koine.stop()
         log = koine.output()
     events = stack.read(deployment.canonical)
