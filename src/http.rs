@@ -1,5 +1,6 @@
-//! The port for machines that watch: `/metrics`, `/livez`, `/readyz`, `/version`, `/breakers`. Shows counts and states,
-//! never a setting or a payload. One thing can be done here, from this machine only: `POST /breakers/resume`. Knows neither Kafka nor the registry: who does tells [`Health`].
+//! The port for machines that watch: `/metrics`, `/livez`, `/readyz`, `/version`, `/drift`, `/breakers`. Shows counts and
+//! states, never a setting or a payload. One thing can be done here, from this machine only: `POST /breakers/resume`. Knows
+//! neither Kafka nor the registry: who does tells [`Health`].
 
 mod board;
 

@@ -74,7 +74,7 @@ enum Command {
     Mapping(mapping::Arguments),
     /// Look into dead letters, group them by cause, redrive them
     Dlq(dlq::Arguments),
-    /// The canonical schemas: list, export, check, register
+    /// The canonical schemas: list, export, check, bundle, register
     Schemas(schemas::Arguments),
     /// Whether the topics add up: what is missing, doubled or wrong
     Audit(audit::Arguments),

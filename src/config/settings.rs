@@ -423,7 +423,7 @@ pub const SETTINGS: &[Setting] = &[
         "http.listen",
         Kind::Text,
         Some("\"0.0.0.0:9464\""),
-        "Address and port of `/metrics`, `/livez`, `/readyz`, `/version`. Port 0 takes a free one.",
+        "Address and port of `/metrics`, `/livez`, `/readyz`, `/version`, `/drift`, `/breakers`. Port 0 takes a free one.",
     ),
     setting("log", Kind::Section, None, "Messages on stderr."),
     setting("log.format", Kind::Word(&["text", "json"]), Some("text"), "Lines for people, or JSON objects."),

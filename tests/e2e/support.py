@@ -435,7 +435,7 @@ class KoineProcess:
             self.process.wait(10)
 
     def stop(self):
-        """SIGTERM: drains, commits, leaves the group and exits 0, within 10 s (CONTRACT.md)."""
+        """SIGTERM: drains, commits, leaves the group and exits 0, within 10 s."""
         self.alive()
         self.process.send_signal(signal.SIGTERM)
         try:
