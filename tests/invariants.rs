@@ -57,10 +57,9 @@ fn each_outcome(vendor: &'static Vendor, body: &[u8], mut each: impl FnMut(&Outc
 fn definitions<'s>(schema: &'s Value, out: &mut BTreeMap<&'s str, &'s Value>) {
     match schema {
         Value::Object(map) => {
-            if let (Some(name), true) = (map.get("name").and_then(Value::as_str), map.contains_key("type")) {
-                if map.contains_key("fields") || map.contains_key("symbols") {
-                    out.insert(name, schema);
-                }
+            let is_definition = map.contains_key("fields") || map.contains_key("symbols");
+            if let Some(name) = map.get("name").and_then(Value::as_str).filter(|_| is_definition) {
+                out.insert(name, schema);
             }
             map.values().for_each(|value| definitions(value, out));
         }

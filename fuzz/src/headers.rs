@@ -2,7 +2,8 @@
 
 use crate::record::{Wrapped, judge, raw};
 use koine::pipeline::dead_letter::{self, BUDGET, Form, HeaderSets, Policy};
-use koine::translate::{Header, SourceSettings};
+use koine::pipeline::letter::{Letter, Position};
+use koine::translate::{DeadLetter, Header, RawRecord, SourceSettings};
 use std::collections::BTreeMap;
 
 const DROPPED: [&str; 3] = ["x-bspk-secret", "authorization", "cookie"];
@@ -15,6 +16,8 @@ pub fn headers(bytes: &[u8]) {
     };
     let headers: Vec<Header<'_>> = lines.split(|byte| *byte == b'\n').filter_map(header).collect();
     let record = raw(body, &headers);
+    // Whoever wrote them, they can be looked at.
+    let _ = Letter::read(&record).map(|letter| letter.failed_at());
     for letter in judge(&record, &SourceSettings::default(), Wrapped::Maybe) {
         let sets = HeaderSets { connect: true, streams: true, spring: true };
         let policy = Policy { drop_headers: DROPPED.map(String::from).into(), sets, ..Policy::default() };
@@ -25,7 +28,17 @@ pub fn headers(bytes: &[u8]) {
             first.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
         let second = dead_letter::headers(&raw(body, &sent), &letter, "now", &policy, Form::WHOLE);
         assert_eq!(first, second, "dead-lettered twice");
+        is_read_back(&RawRecord { topic: "dlq.raw.any", partition: 0, offset: 5, headers: &sent, ..record }, &letter);
     }
+}
+
+/// A dead letter says where its webhook came from, and that is refused again as it was.
+fn is_read_back(dead: &RawRecord<'_>, letter: &DeadLetter) {
+    let read = Letter::read(dead).expect("one of ours");
+    let position = Position { partition: 3, offset: 11, index: letter.index };
+    assert_eq!((read.raw_topic, read.position, read.code), ("raw.any", position, letter.code.as_str()));
+    let again = judge(&read.raw(dead.value, &read.headers), &SourceSettings::default(), Wrapped::Maybe);
+    assert!(again.contains(letter), "another refusal of the same webhook");
 }
 
 /// Kafka's names are texts.

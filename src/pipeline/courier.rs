@@ -407,7 +407,8 @@ impl<'w> Courier<'w> {
                     {
                         batch.with_raw(unit, |raw| self.worker.plan.outputs.forget(raw.topic));
                     }
-                    // What went before it may be what is really wrong.
+                    // What went before it may be what is really wrong, and only flushing hears of that.
+                    let _ = self.watched(|| producer.flush(CALL));
                     self.check(producer)?;
                     return Err(trouble.into());
                 }

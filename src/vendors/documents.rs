@@ -14,7 +14,8 @@
 //! @ order.created item.*     the body of these event types begins; `*` stands for any rest
 //! ```
 //!
-//! Null may stand everywhere. A class holds for all that lies below, unless something there has its own.
+//! Null may stand everywhere. A class holds for all that lies below, unless something there has its own; what lies in a `map`
+//! or in `any` is `undocumented`, unless a class says what it is.
 
 use crate::canonical::PiiClass;
 use crate::vendors::cursor::tag;
@@ -196,7 +197,7 @@ impl Documents {
                     None => Here::Undocumented,
                 }
             }
-            Here::At(place, class) if place.types.holds(Types::OBJECT) => Here::Open(class),
+            Here::At(place, class) if place.types.holds(Types::OBJECT) => open(class),
             // An object where no page has one: that was said of the object itself.
             Here::At(..) | Here::Undocumented => Here::Undocumented,
             Here::Open(class) => Here::Open(class),
@@ -208,7 +209,7 @@ impl Documents {
     pub fn item<'d>(&'d self, here: Here<'d>) -> Here<'d> {
         match here {
             Here::At(Place { items: Some(items), .. }, class) => Here::At(items, items.class.or(class)),
-            Here::At(place, class) if place.types.holds(Types::LIST) => Here::Open(class),
+            Here::At(place, class) if place.types.holds(Types::LIST) => open(class),
             Here::At(..) | Here::Undocumented => Here::Undocumented,
             Here::Open(class) => Here::Open(class),
         }
@@ -228,6 +229,11 @@ impl Documents {
         let Here::At(Place { object: Some(shape), .. }, _) = here else { return false };
         self.shapes.get(*shape).is_some_and(|shape| shape.by_name.contains_key(key))
     }
+}
+
+/// Below a place whose content nobody documents: it is of that class, if the place has no other.
+fn open<'d>(class: Option<PiiClass>) -> Here<'d> {
+    Here::Open(class.or(Some(PiiClass::Undocumented)))
 }
 
 /// The body of an event type.
@@ -393,7 +399,10 @@ any      any
         let body = page.body("a.created").expect("a body");
         let here = |pointer: &str| page.find(body, steps(pointer));
         assert!(matches!(here("/free/x/y"), Here::Open(Some(PiiClass::Undocumented))));
-        assert!(matches!(here("/any/0/y"), Here::Open(None)));
+        assert!(
+            matches!(here("/any/0/y"), Here::Open(Some(PiiClass::Undocumented))),
+            "whatever that is, no page says it"
+        );
         for undocumented in ["/new", "/data/known/new", "/data/known/city/new", "/new/below"] {
             assert!(here(undocumented).is_undocumented(), "{undocumented}");
         }

@@ -309,6 +309,8 @@ class Guarded(servers.Kafka):
             'listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_koine="secret";',
             "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users=User:ANONYMOUS",
+            # Last counts: the stack's broker allows everybody what nobody has rules about.
+            "allow.everyone.if.no.acl.found=false",
             # Shorter than koine's own.
             "transaction.max.timeout.ms=20000", ""])
         self.properties.write_text(text)

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from support import environment
+from support import environment, wait_for
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -22,6 +22,8 @@ def test_drift_is_counted_listed_and_shown(stack, deploy):
     stack.produce(topic, [{"value": json.dumps(webhook).encode(), "timestamp": 1_700_000_000_000 + nth} for nth, webhook in enumerate(webhooks)])
     with deployment.process() as koine:
         deployment.wait_consumed()
+        # Counted right after the commit.
+        wait_for(lambda: koine.total("consumed") >= len(webhooks), "every record counted", 30)
         counted = {tuple(sorted(labels.items())): value for name, labels, value in koine.metrics()
                    if name == "koine_schema_drift_total" and value}
         status, page = koine.get("/drift")

@@ -496,6 +496,8 @@ impl<'j> Courier<'j> {
                 }
                 Err(SendError::Trouble(Trouble::Refused(refusal))) => return Err(Step::Refused(tag, refusal)),
                 Err(SendError::Trouble(trouble)) => {
+                    // What went before it may be what is really wrong, and only flushing hears of that.
+                    let _ = self.producer.flush(CALL);
                     self.check()?;
                     return Err(Step::Again(trouble));
                 }
