@@ -418,10 +418,10 @@ any      any
             ("/data/known/lines/*", "/data/known/lines/*"),
             ("/new", "/~"),
             ("/data/known/city/new/below", "/data/known/city/~/~"),
-            // Keys of any name, that may be told, and that may not.
+            // Keys of any name: such as a page has a class for, and such as it has none for.
             ("/data/other/*/new", "/data/other/*/~"),
             ("/free/ada/born", "/free/~/~"),
-            ("/any/ada/*/born", "/any/ada/*/born"),
+            ("/any/ada/*/born", "/any/~/*/~"),
             ("", ""),
         ] {
             assert_eq!(body.without_names(way), told, "{way}");
