@@ -499,7 +499,7 @@ impl Job<'_> {
                 accountant.tell(doc, body, *each);
             }
         }
-        let drift = tools.sightings.told(doc, body, pages.documented[nth], privacy);
+        let drift = tools.sightings.told(doc, body, pages.bodies[nth], pages.documented[nth], privacy);
         mapped.entity.protect(privacy);
         mapped.component.protect(privacy);
         let shop = self.settings.shop.as_deref().or_else(|| self.raw.header("koine-shop")).map(Text::Borrowed);

@@ -156,3 +156,23 @@ fn a_name_that_may_not_be_published_is_not_told() {
         assert_eq!(extensions.get("/data/Ada"), None);
     }
 }
+
+/// Nor may that of what something new lies in: an attribute of the shop's own is called as the shop likes.
+#[test]
+fn a_name_on_the_way_that_may_not_be_published_is_not_told() {
+    let composer = &koine::vendors::composer::COMPOSER;
+    let customer = body("composer", "CUSTOMER_UPDATED");
+    let attribute = "/contextObject/customer/attributeValues//Ada";
+    for (value, kind, open, closed) in [
+        (json!({"value": "x", "new": 1}), DriftKind::NewPath, "//Ada/new", "//~/~"),
+        (json!({"value": "x", "attribute": 7}), DriftKind::TypeChange, "//Ada/attribute", "//~/attribute"),
+        (json!("x"), DriftKind::TypeChange, "//Ada", "//~"),
+    ] {
+        let changed = with(&customer, attribute, value);
+        for (treatment, way) in [(Treatment::Pass, open), (Treatment::Hash, closed), (Treatment::Drop, closed)] {
+            let privacy = Arc::new(Privacy::default().with(PiiClass::Undocumented, treatment));
+            let (_, drift) = told(&changed, &SourceSettings { privacy, ..of(composer) }).expect("an event");
+            assert_eq!(drift, [(kind, format!("/contextObject/customer/attributeValues{way}"))], "{treatment:?}");
+        }
+    }
+}

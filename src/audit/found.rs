@@ -5,7 +5,7 @@ use super::print::{self, Kind, Pairs, Place, Prints};
 use super::world::{Output, OutputKind, World};
 use crate::codec::{self, Origin};
 use crate::kafka::Record;
-use crate::pipeline::dead_letter::REDRIVE_COUNT;
+use crate::pipeline::dead_letter::{REDRIVE_COUNT, SEAL};
 use crate::reject::Code;
 use crate::translate;
 
@@ -21,6 +21,8 @@ pub struct Found {
     pub redrives: u32,
     /// A dead letter without its value, which was too large.
     pub is_pointer: bool,
+    /// A dead letter whose value is sealed: whether it is the raw one, only the holder of the key can tell.
+    pub is_sealed: bool,
     /// A dead letter because a topic did not take the record: no translator can foresee that.
     pub is_refused: bool,
 }
@@ -107,6 +109,7 @@ fn event(record: &Record<'_>, kind: Kind, world: &World, builds: &mut Builds) ->
         build: builds.number(build),
         redrives: 0,
         is_pointer: false,
+        is_sealed: false,
         is_refused: false,
     })
 }
@@ -123,6 +126,7 @@ struct Said<'r> {
     build: Option<&'r str>,
     redrives: Option<&'r str>,
     sha256: Option<&'r str>,
+    is_sealed: bool,
 }
 
 fn letter(record: &Record<'_>, world: &World, builds: &mut Builds) -> Reading {
@@ -130,6 +134,7 @@ fn letter(record: &Record<'_>, world: &World, builds: &mut Builds) -> Reading {
     record.each_header(|name, value| {
         let value = value.and_then(|value| std::str::from_utf8(value).ok());
         match name {
+            SEAL => said.is_sealed = true,
             "__dlq.errors.topic" => said.topic = value,
             "__dlq.errors.partition" => said.partition = value,
             "__dlq.errors.offset" => said.offset = value,
@@ -169,6 +174,7 @@ fn letter(record: &Record<'_>, world: &World, builds: &mut Builds) -> Reading {
         build: builds.number(build.as_bytes()),
         redrives: number(said.redrives).unsigned_abs(),
         is_pointer: sha256.is_some(),
+        is_sealed: said.is_sealed && record.value().is_some(),
         is_refused: [Code::RecordTooLarge, Code::RecordRefused].iter().any(|refused| refused.as_str() == code),
     })
 }

@@ -39,5 +39,5 @@ pub fn letter(raw: u32, offset: i64, index: i32) -> Found {
 fn found(raw: u32, offset: i64, index: i32, kind: Kind) -> Found {
     let place = Place { raw, offset, index };
     let prints = Prints { key: 1, value: offset as u64 * 1000 + index as u64, rest: 3 };
-    Found { place, kind, prints, build: 0, redrives: 0, is_pointer: false, is_refused: false }
+    Found { place, kind, prints, build: 0, redrives: 0, is_pointer: false, is_sealed: false, is_refused: false }
 }

@@ -56,8 +56,8 @@ impl PiiClass {
     }
 }
 
-/// What is done with a kind of personal data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What is done with a kind of personal data, the mildest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Treatment {
     /// It is published as it is.
     #[default]

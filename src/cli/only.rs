@@ -353,8 +353,9 @@ fn report(counts: &BTreeMap<(&str, String, &str), u64>, passed_over: u64) -> Res
 }
 
 fn millis(time: Micros) -> i64 {
-    // Up: a record of a fraction of a millisecond before the time is before it.
-    time.0.div_euclid(1_000) + i64::from(time.0.rem_euclid(1_000) > 0)
+    // Up: a record of a fraction of a millisecond before the time is before it. Brokers know no time before 1970, and take
+    // numbers below 0 for something else.
+    (time.0.div_euclid(1_000) + i64::from(time.0.rem_euclid(1_000) > 0)).max(0)
 }
 
 #[cfg(test)]
@@ -367,6 +368,7 @@ mod tests {
         assert_eq!(from("earliest"), Ok(Bound::Earliest));
         assert_eq!(from("2026-01-15T11:00:00.0005+01:00"), Ok(Bound::Time(micros)));
         assert_eq!(millis(micros), 1_768_471_200_001);
+        assert_eq!(millis(Micros::parse("1969-12-31T23:59:59.999Z").expect("a time").0), 0);
         assert_eq!(until("committed"), Ok(Bound::Committed));
         assert_eq!(until("end"), Ok(Bound::End));
         assert!(from("committed").is_err() && until("earliest").is_err() && until("2026-01-15T10:00:00").is_err());

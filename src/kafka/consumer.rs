@@ -302,6 +302,8 @@ impl Consumer {
     fn take_back(&self, state: &mut State) -> Result<(), Trouble> {
         let going = std::mem::take(&mut state.revoking);
         state.waiting.retain(|partition| !going.contains(partition));
+        // They may have been started again while what was read of them was finished.
+        forget_news(&mut state.news, &going);
         let mut list = TopicPartitionList::new();
         for partition in &going {
             state.doubts.remove(partition);
@@ -664,6 +666,21 @@ impl Consumer {
     }
 }
 
+/// That these partitions are ours is no news any more.
+fn forget_news(news: &mut VecDeque<News>, going: &[TopicPartition]) {
+    news.retain_mut(|one| match one {
+        News::Assigned(partitions) => {
+            partitions.retain(|partition| !going.contains(partition));
+            !partitions.is_empty()
+        }
+        News::Stalled(gone) => {
+            gone.retain(|one| !going.contains(&one.partition));
+            !gone.is_empty()
+        }
+        News::Trouble(_) => true,
+    });
+}
+
 /// What the brokers know of partitions, and what is wrong with the others.
 #[derive(Default)]
 struct Places {
@@ -717,4 +734,24 @@ fn offset_in(list: &TopicPartitionList, partition: &TopicPartition) -> Result<Op
         Offset::Offset(offset) => Some(offset),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::assignment::Side;
+    use super::*;
+
+    #[test]
+    fn a_partition_that_goes_is_not_told_of_afterwards() {
+        let [stays, goes] = [0, 1].map(|nth| TopicPartition::new("raw", nth));
+        let gone = Gone { partition: goes.clone(), committed: 1, low: 2, high: 3, side: Side::Below };
+        let mut news = VecDeque::from([
+            News::Assigned(vec![stays.clone(), goes.clone()]),
+            News::Assigned(vec![goes.clone()]),
+            News::Stalled(vec![gone]),
+            News::Trouble(Trouble::Retriable("away".to_owned())),
+        ]);
+        forget_news(&mut news, std::slice::from_ref(&goes));
+        assert!(matches!(&news.make_contiguous()[..], [News::Assigned(left), News::Trouble(_)] if *left == [stays]));
+    }
 }

@@ -2,6 +2,7 @@
 //! a time, and what a group has committed. For commands; never for the path of a record.
 
 use super::consumer::offset_list;
+use super::login::Quiet;
 use super::settings::Connection;
 use super::trouble::Trouble;
 use super::{NextOffset, TopicPartition};
@@ -20,7 +21,7 @@ pub type Places = HashMap<TopicPartition, i64>;
 
 /// Asks in the name of a group without joining it.
 pub struct Positions {
-    base: BaseConsumer,
+    base: BaseConsumer<Quiet>,
 }
 
 /// A place in every partition.
@@ -45,7 +46,10 @@ impl Positions {
         config.set("isolation.level", "read_committed");
         // A static member's name is its consumer's.
         config.remove("group.instance.id");
-        let base = config.create().map_err(|error: KafkaError| Trouble::Fatal(error.to_string()))?;
+        let quiet = Quiet { login: connection.login() };
+        let base: BaseConsumer<Quiet> =
+            config.create_with_context(quiet).map_err(|error| Trouble::Fatal(error.to_string()))?;
+        base.context().login.start(base.client());
         Ok(Positions { base })
     }
 
@@ -129,4 +133,41 @@ fn offsets(list: &TopicPartitionList) -> Result<Places, Trouble> {
         }
     }
     Ok(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Credentials, NoToken, Token};
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Counts how often somebody wants a token.
+    #[derive(Default)]
+    struct Asked(AtomicUsize);
+
+    impl Credentials for Asked {
+        fn token(&self) -> Option<Result<Token, NoToken>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Some(Err(NoToken { is_definite: false, why: "away".to_owned() }))
+        }
+
+        fn properties(&self) -> Vec<(String, String)> {
+            Vec::new()
+        }
+    }
+
+    /// Nobody polls it, so librdkafka would never ask.
+    #[test]
+    fn it_has_a_token_before_it_asks_anything() {
+        let asked = Arc::new(Asked::default());
+        let credentials: Arc<dyn Credentials> = Arc::<Asked>::clone(&asked);
+        let connection = Connection {
+            bootstrap_servers: "127.0.0.1:9".to_owned(),
+            properties: Vec::new(),
+            credentials: Some(credentials),
+        };
+        Positions::open(&connection, "koine").expect("a client");
+        assert!(asked.0.load(Ordering::Relaxed) > 0);
+    }
 }

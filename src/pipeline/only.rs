@@ -27,6 +27,12 @@ impl Only {
         self.until.get(partition).copied().unwrap_or(0)
     }
 
+    /// Whether a partition of this run that is to be read from `next` on has nothing for it. Where a loss was accepted, the
+    /// group has said so of none of what is gone.
+    pub fn is_over(&self, partition: &TopicPartition, next: i64) -> bool {
+        self.until.get(partition).is_some_and(|until| next >= *until)
+    }
+
     /// The topics that are to be read.
     pub fn topics(&self) -> Vec<String> {
         let topics: BTreeSet<&str> = self.until.keys().map(|partition| &*partition.topic).collect();
@@ -77,9 +83,10 @@ impl Ends {
     /// It has been read up to here. Whether that is its end, which is said once.
     pub fn reach(&mut self, partition: &TopicPartition, next: i64, until: i64) -> bool {
         match self.partitions.get_mut(partition) {
-            Some(reading) if *reading != Reading::Done && next >= until => {
-                *reading = Reading::Done;
-                true
+            Some(reading) if *reading != Reading::Done => {
+                // Once something was read, the client's position is where that was.
+                *reading = if next >= until { Reading::Done } else { Reading::Open };
+                *reading == Reading::Done
             }
             _ => false,
         }
@@ -254,6 +261,19 @@ mod tests {
         assert_ne!(one, name(&["image.*", "component_pending"], "2026-01-01T00:00:00Z", "committed"));
     }
 
+    /// Retention deletes whole segments, so what is left may begin right at the end.
+    #[test]
+    fn a_partition_is_over_at_its_end_and_behind_it() {
+        let [named, other] = [0, 1].map(|nth| TopicPartition::new("raw", nth));
+        let only = Only {
+            group: "koine-only".to_owned(),
+            selection: Selection::parse(["line_item.created"]).expect("a selection"),
+            until: HashMap::from([(named.clone(), 10)]),
+        };
+        assert_eq!([9, 10, 11].map(|next| only.is_over(&named, next)), [false, true, true]);
+        assert!(!only.is_over(&other, 10), "none of this run's");
+    }
+
     #[test]
     fn the_end_is_reached_once_by_records_or_by_what_is_none() {
         let [a, b, c] = [0, 1, 2].map(|nth| TopicPartition::new("raw", nth));
@@ -269,6 +289,10 @@ mod tests {
         assert!(!ends.position(&b, Some(10), 10));
         assert!(!ends.position(&b, None, 10));
         assert_eq!(ends.unfinished(), std::slice::from_ref(&b));
+        assert!(ends.position(&b, Some(10), 10));
+        // It comes again, and its records and the markers behind them come so fast that nobody sees it on the way.
+        assert!(!ends.begin(&b, 4, 10, Some(10)));
+        assert!(!ends.reach(&b, 9, 10));
         assert!(ends.position(&b, Some(10), 10));
         assert!(!ends.begin(&c, 0, 3, None));
         assert!(ends.reach(&c, 3, 3));

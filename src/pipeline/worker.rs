@@ -538,8 +538,7 @@ impl<'c> Session<'_, 'c> {
         self.obey(partition, state)?;
         let Some(only) = &self.worker.plan.only else { return Ok(()) };
         let Some(next) = self.consumer.next(partition) else { return Ok(()) };
-        if only.until.get(partition).is_some_and(|until| next > *until) {
-            // Where a loss was accepted, the end may be among what is gone.
+        if only.is_over(partition, next) {
             self.gathering.reach(partition, only.until(partition));
         }
         let position = self.consumer.positions().into_iter().find(|(one, _)| one == partition);

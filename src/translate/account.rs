@@ -3,6 +3,7 @@
 
 use crate::canonical::{PiiClass, Privacy, Treatment};
 use crate::vendors::cursor::{Doc, Fate, Node, Oddity, Steps, Watch, Why};
+use crate::vendors::documents::Body;
 
 /// In what way a webhook is not as its page says. Nothing in here is a value of the payload.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -91,8 +92,16 @@ impl Sightings {
         self.told.clear();
     }
 
-    /// What there is to tell. Where what nobody documents may not be published, not even its name is told.
-    pub fn told(&mut self, doc: &Doc<'_>, unit: Node<'_>, is_documented: bool, privacy: &Privacy) -> &[Drift] {
+    /// What there is to tell, by the page of such a body, if there is one. Where what nobody documents may not be published,
+    /// not even its name is told, nor is that of what it lies in.
+    pub fn told(
+        &mut self,
+        doc: &Doc<'_>,
+        unit: Node<'_>,
+        page: Option<Body<'_>>,
+        is_documented: bool,
+        privacy: &Privacy,
+    ) -> &[Drift] {
         if self.odd.is_empty() && is_documented {
             return &[];
         }
@@ -102,9 +111,8 @@ impl Sightings {
         }
         for &(oddity, node) in &self.odd {
             let mut path = doc.way_to(unit, node, Steps::Pattern);
-            if oddity == Oddity::NewPath && !are_names_open {
-                path.truncate(path.rfind('/').unwrap_or_default());
-                path.push_str("/~");
+            if let Some(page) = page.filter(|_| !are_names_open) {
+                path = page.without_names(&path);
             }
             let drift = Drift { kind: oddity.into(), path };
             // An element of a list is odd in the same way as the others.

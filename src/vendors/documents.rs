@@ -232,6 +232,12 @@ impl Documents {
             if is_item { self.item(here) } else { self.key(here, tag(step.as_bytes()), step, &mut 0) }
         })
     }
+
+    /// Whether a page has this very key in the object here, be it that it has a word for keys of any name, too.
+    fn names(&self, here: Here<'_>, key: &str) -> bool {
+        let Here::At(Place { object: Some(shape), .. }, _) = here else { return false };
+        self.shapes.get(*shape).is_some_and(|shape| shape.by_name.contains_key(key))
+    }
 }
 
 /// Below a place whose content nobody documents: it is of that class, if the place has no other.
@@ -250,6 +256,23 @@ impl<'d> Body<'d> {
     /// The top of the body.
     pub fn here(self) -> Here<'d> {
         Here::At(self.top, None)
+    }
+
+    /// A way down the body (RFC 6901, with `*` for the place in a list), with `~` in place of every key that nobody
+    /// documents.
+    pub fn without_names(self, way: &str) -> String {
+        let (mut here, mut out) = (self.here(), String::with_capacity(way.len()));
+        for step in way.split('/').skip(1) {
+            let below = match step {
+                "*" => self.documents.item(here),
+                key => self.documents.key(here, tag(key.as_bytes()), key, &mut 0),
+            };
+            let is_open = step == "*" || self.documents.names(here, step);
+            out.push('/');
+            out.push_str(if is_open || below.class() != Some(PiiClass::Undocumented) { step } else { "~" });
+            here = below;
+        }
+        out
     }
 }
 
@@ -403,6 +426,25 @@ any      any
         assert_eq!(keys("/data/known"), ["city", "lines"]);
         for nothing in ["/free", "/any", "/new", "/data/known/city"] {
             assert_eq!(keys(nothing), [""; 0], "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_way_without_names_has_the_pages_own_only() {
+        let page = Documents::parse(PAGE).expect("well formed");
+        let body = page.body("a.created").expect("a body");
+        for (way, told) in [
+            ("/data/known/city", "/data/known/city"),
+            ("/data/known/lines/*", "/data/known/lines/*"),
+            ("/new", "/~"),
+            ("/data/known/city/new/below", "/data/known/city/~/~"),
+            // Keys of any name: such as a page has a class for, and such as it has none for.
+            ("/data/other/*/new", "/data/other/*/~"),
+            ("/free/ada/born", "/free/~/~"),
+            ("/any/ada/*/born", "/any/~/*/~"),
+            ("", ""),
+        ] {
+            assert_eq!(body.without_names(way), told, "{way}");
         }
     }
 

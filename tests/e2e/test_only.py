@@ -208,7 +208,8 @@ def test_a_kill_in_the_middle_loses_and_doubles_nothing(stack, deploy):
     assert "nothing to do" in run_only(deployment, *words).stderr
 
 
-def test_an_end_that_retention_has_deleted_ends_the_run(stack, deploy):
+@pytest.mark.parametrize("first", [10, 12])
+def test_an_end_that_retention_has_deleted_ends_the_run(stack, deploy, first):
     """What is gone stops the run as it stops the translator; once the loss is accepted, there is nothing to wait for."""
     deployment = deploy({"raw.spree": ("spree", 1)})
     topic = deployment.prefix + "raw.spree"
@@ -220,7 +221,7 @@ def test_an_end_that_retention_has_deleted_ends_the_run(stack, deploy):
     commit(stack, group, [topic], {(topic, 0): 2})
     commit(stack, f"{group}-until", [topic], {(topic, 0): 10})
     stack.produce(topic, line * 5)
-    stack.admin.delete_records([TopicPartition(topic, 0, 12)])[TopicPartition(topic, 0, 12)].result(20)
+    stack.admin.delete_records([TopicPartition(topic, 0, first)])[TopicPartition(topic, 0, first)].result(20)
     assert "done: 0 events" in run_only(deployment, *words, "--accept-loss").stderr
     assert "nothing to do" in run_only(deployment, *words).stderr
     assert stack.read(deployment.canonical) == []

@@ -180,10 +180,17 @@ enum Format {
     Json,
 }
 
-/// Writes a file that only its owner may read.
+/// Writes a file that only its owner may read. One that is there already is refused, or another takes its place: what it
+/// was open to, and where it led, is none of the new one's.
 fn write_private(path: &Path, text: &str, is_new: bool) -> io::Result<()> {
+    if !is_new {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(!is_new).create_new(is_new).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -237,5 +244,24 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_private_file_is_its_owners_alone_whatever_was_there() {
+        let path = std::env::temp_dir().join(format!("koine-private-{}", std::process::id()));
+        std::fs::write(&path, "open").expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("open to all");
+        assert!(write_private(&path, "new", true).is_err(), "it is there");
+        write_private(&path, "private", false).expect("written");
+        let mode = std::fs::metadata(&path).expect("there").permissions().mode();
+        let text = std::fs::read_to_string(&path).expect("text");
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!((mode & 0o777, &*text), (0o600, "private"));
     }
 }

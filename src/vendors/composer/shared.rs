@@ -83,6 +83,9 @@ impl<'a> Profile<'a> {
                 let best = if is_scalar(value) || text.is_nowhere() { value } else { text };
                 if add_attribute(&mut attributes, Text::Borrowed(key), best)? {
                     pass_over_definition(attribute, key, locale)?;
+                } else if attribute.is_dropped_as(key) {
+                    // What else says so would say it again.
+                    attribute.skip();
                 }
                 attribute.repeats("stringValue", attributes.get(key))?;
             }

@@ -281,6 +281,19 @@ fn other_attributes_go_by_their_key() {
     });
 }
 
+/// The last step of a dotted name tells of a secret as a key of its own would, and both values say it.
+#[test]
+fn a_secret_attribute_is_in_neither_of_its_values() {
+    let attributes = r#"
+        "gift_card.code":{"stringValue":"s3cret","value":"s3cret"},
+        "erp.external_data":{"stringValue":"s3cret","value":{"n":"s3cret"},"attribute":{"key":"erp.external_data"}},
+        "erp.code":{"stringValue":"kept","value":"kept"}"#;
+    with_attributes(attributes, |customer, left| {
+        assert_eq!(customer.attributes.iter().collect::<Vec<_>>(), [("erp.code", "kept")]);
+        assert!(left.is_empty(), "{left:?}");
+    });
+}
+
 #[test]
 fn what_has_no_locale_comes_before_what_has_one() {
     let values = r#""attributeValues":{

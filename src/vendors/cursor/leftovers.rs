@@ -181,12 +181,19 @@ impl Doc<'_> {
     /// documents into strings. `key` is the one that the text stands under.
     fn hides_secret(&self, slot: &Slot, key: &str) -> bool {
         let text = self.text(slot);
-        looks_like_json(text)
+        begins_like_json(text)
             && if slot.kind == Kind::Escaped {
                 holds_secret(&unescape(text), key, self.rules)
             } else {
                 holds_secret(text, key, self.rules)
             }
+    }
+
+    /// Whether a text is a document, as far as its beginning tells. Some senders escape every letter that is not ASCII,
+    /// which makes no document of a text.
+    fn is_document(&self, slot: &Slot) -> bool {
+        let text = self.text(slot);
+        begins_like_json(text) && (slot.kind != Kind::Escaped || opens_document(&unescape(text)))
     }
 }
 
@@ -400,12 +407,11 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         if !is_kept {
             return Err(Fate::Dropped(Why::Configured));
         }
-        let class = match place.known.here.class() {
-            // A document in a text is no page's.
-            None if leaf.kind.is_text() && looks_like_json(self.doc.text(leaf)) => Some(PiiClass::Undocumented),
-            class => class,
-        };
-        match self.keeping.treatment(class) {
+        let by_page = self.keeping.treatment(place.known.here.class());
+        // A document in a text is no page's, nor is what stands where a page has another type: the stricter rule holds.
+        let undocumented = self.keeping.treatment(Some(PiiClass::Undocumented));
+        let is_nobodys = || place.known.is_said || leaf.kind.is_text() && self.doc.is_document(leaf);
+        match if undocumented > by_page && is_nobodys() { undocumented } else { by_page } {
             Treatment::Drop => Err(Fate::Dropped(Why::Privacy)),
             Treatment::Hash if !leaf.kind.is_text() => Err(Fate::Dropped(Why::Privacy)),
             treatment => Ok(treatment),
@@ -481,9 +487,18 @@ fn types(kind: Kind) -> Types {
     }
 }
 
-/// A document in quotes begins with an escaped one.
-fn looks_like_json(text: &str) -> bool {
-    matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'\\'))
+/// What may stand around a document: space, and before it the mark with which some programs begin a text.
+fn is_around(char: char) -> bool {
+    char.is_whitespace() || char == '\u{feff}'
+}
+
+/// Whether this may be a document, its escapes not yet undone: one in quotes begins with an escaped one.
+fn begins_like_json(text: &str) -> bool {
+    matches!(text.trim_start_matches(is_around).as_bytes().first(), Some(b'{' | b'[' | b'\\'))
+}
+
+fn opens_document(text: &str) -> bool {
+    matches!(text.trim_start_matches(is_around).as_bytes().first(), Some(b'{' | b'[' | b'"'))
 }
 
 /// How deep JSON in strings in JSON is followed before it is taken for a hiding place.
@@ -491,9 +506,10 @@ const MAX_DEPTH: usize = 64;
 
 #[cold]
 fn holds_secret(text: &str, key: &str, rules: &Rules) -> bool {
-    if !matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"')) {
+    if !opens_document(text) {
         return false;
     }
+    let text = text.trim_matches(is_around);
     let mut tape = Tape::default();
     let text = match tape.read(text.as_bytes(), MAX_DEPTH) {
         Ok(text) => text,

@@ -141,7 +141,8 @@ impl<'a> Doc<'a> {
         way
     }
 
-    /// Searches the whole tree: it is asked once a dead letter, so nodes need not know their parents.
+    /// Goes straight down, so nodes need not know their parents: what lies below the children of a container is on the tape
+    /// before them, in their order.
     fn descend(&self, from: u32, wanted: u32, steps: Steps, pointer: &mut String) -> bool {
         if from == wanted {
             return true;
@@ -150,21 +151,26 @@ impl<'a> Doc<'a> {
         if !slot.kind.is_container() {
             return false;
         }
-        for (nth, child) in (slot.at..slot.at + slot.len).enumerate() {
-            let before = pointer.len();
-            pointer.push('/');
-            match (slot.kind, steps) {
-                (Kind::Object, Steps::Exact) => push_escaped(pointer, self.key(&self.slots[child as usize])),
-                (Kind::Object, _) => push_public(pointer, self.key(&self.slots[child as usize]), nth),
-                (_, Steps::Pattern) => pointer.push('*'),
-                _ => drop(write!(pointer, "{nth}")),
-            }
-            if self.descend(child, wanted, steps, pointer) {
-                return true;
-            }
+        let mut children = slot.at..slot.at + slot.len;
+        let may_hold = |child: &Slot| child.kind.is_container() && child.len > 0 && wanted < child.at + child.len;
+        let found = match children.contains(&wanted) {
+            true => Some(wanted),
+            false => children.find(|&child| may_hold(&self.slots[child as usize])),
+        };
+        let Some(child) = found else { return false };
+        let (nth, before) = ((child - slot.at) as usize, pointer.len());
+        pointer.push('/');
+        match (slot.kind, steps) {
+            (Kind::Object, Steps::Exact) => push_escaped(pointer, self.key(&self.slots[child as usize])),
+            (Kind::Object, _) => push_public(pointer, self.key(&self.slots[child as usize]), nth),
+            (_, Steps::Pattern) => pointer.push('*'),
+            _ => drop(write!(pointer, "{nth}")),
+        }
+        let is_there = self.descend(child, wanted, steps, pointer);
+        if !is_there {
             pointer.truncate(before);
         }
-        false
+        is_there
     }
 
     #[inline(always)]

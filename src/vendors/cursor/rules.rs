@@ -96,9 +96,10 @@ impl Rules {
             };
             fits && in_place(rule)
         });
+        // A secret is one under whatever name else: what a pattern drops here may stand in a text that is kept.
         match pattern {
-            Some(rule) => Some(rule.why),
-            None => is_secret_name(key).then_some(Why::Secret),
+            Some(rule) if !is_secret_name(key) => Some(rule.why),
+            _ => is_secret_name(key).then_some(Why::Secret),
         }
     }
 }
@@ -192,6 +193,7 @@ mod tests {
         assert_eq!(cover("code", "gift_card"), Some(Why::Secret));
         assert_eq!(cover("code", "promotion"), None);
         assert_eq!(cover("display_total", ""), Some(Why::Derived));
+        assert_eq!(cover("display_token", ""), Some(Why::Secret), "whatever a pattern says of its name");
         assert_eq!(cover("amount_in_cents", "price"), Some(Why::Derived));
         assert_eq!(cover("external_data", "x"), Some(Why::Secret));
         assert_eq!(cover("sessionToken", "x"), Some(Why::Secret));

@@ -1,8 +1,9 @@
 //! What the cursor promises: it reads exactly what RFC 8259 says, marks exactly what was read, and lists the rest.
 
 use super::*;
-use crate::canonical::{Decimal, ExtensionsBuffer};
+use crate::canonical::{Decimal, ExtensionsBuffer, PiiClass, Privacy, Treatment};
 use crate::reject::{Code, Place, Reject};
+use crate::vendors::documents::Documents;
 use serde_json::{Value, json};
 
 const DEPTH: usize = 128;
@@ -290,6 +291,11 @@ fn a_text_that_is_json_hides_nothing() {
         ("gift_card", r#"{"code":"GC"}"#),
         ("x", r#"{"gift_card":[{"code":"GC"}]}"#),
         ("x", r#"{"passport_number":"P"}"#),
+        // A rule drops it for how its name begins; it is a secret for how that ends.
+        ("x", r#"{"display_token":1}"#),
+        // As some programs begin a text, and with space that JSON does not have.
+        ("x", "\u{feff}{\"token\":1}"),
+        ("x", "\u{a0}{\"token\":1}\u{b}"),
     ] {
         for body in
             [json!({"id": 1, key: text}), json!({"id": 1, key: [text]}), json!({"id": 1, "o": {"n": 1, key: text}})]
@@ -303,6 +309,57 @@ fn a_text_that_is_json_hides_nothing() {
         let body = json!({"id": 1, "x": text});
         let left = left_over(&body.to_string(), &rules, |root| drop(root.id("id")));
         assert_eq!(left, [("/x".to_owned(), json!(text).to_string())]);
+    }
+}
+
+/// Some senders escape every letter that is not ASCII. That makes no document of a text.
+#[test]
+fn a_text_that_begins_with_an_escape_is_a_text() {
+    let privacy = Privacy::new(b"").with(PiiClass::Undocumented, Treatment::Drop);
+    let keeping = Keeping { privacy: Some(&privacy), ..Keeping::EVERYTHING };
+    let rules = nothing();
+    for (text, is_kept) in [
+        (r#""\u00c9dition""#, true),
+        (r#""\nnew""#, true),
+        (r#""\u007b\"a\":1}""#, false),
+        (r#""\n[]""#, false),
+        (r#""\"{}\"""#, false),
+        (r#""{\"a\":1}""#, false),
+    ] {
+        let body = format!(r#"{{"id":1,"x":{text}}}"#);
+        let (mut tape, mut out) = (Tape::default(), ExtensionsBuffer::default());
+        let body = tape.read(body.as_bytes(), DEPTH).expect("JSON");
+        let doc = Doc::new(&tape, body, &rules, None);
+        doc.root().id("id").expect("an id");
+        doc.root().leftovers(keeping, &mut String::new(), &mut out, &mut Nobody).expect("room");
+        let left: Vec<_> = out.view().iter().collect();
+        assert_eq!(left, if is_kept { vec![("/x", text)] } else { vec![] });
+    }
+}
+
+/// What a page says of a place, it says of what it has there. A class that may be published opens no door for another.
+#[test]
+fn what_no_page_has_goes_by_the_stricter_rule() {
+    let page = Documents::parse("@ a\nid number\nnote string {free_text}\n").expect("well formed");
+    let rules = nothing();
+    for (note, is_the_pages) in
+        [(r#""plain""#, true), (r#""{\"name\":\"Ada\"}""#, false), (r#"{"name":"Ada"}"#, false), (r#"["Ada"]"#, false)]
+    {
+        let body = format!(r#"{{"id":1,"note":{note}}}"#);
+        let left = |free_text, undocumented| {
+            let classes = [(PiiClass::FreeText, free_text), (PiiClass::Undocumented, undocumented)];
+            let privacy = classes.into_iter().fold(Privacy::new(b""), |all, (class, it)| all.with(class, it));
+            let keeping = Keeping { body: page.body("a"), extensions: Extensions::Full, privacy: Some(&privacy) };
+            let (mut tape, mut out) = (Tape::default(), ExtensionsBuffer::default());
+            let body = tape.read(body.as_bytes(), DEPTH).expect("JSON");
+            let doc = Doc::new(&tape, body, &rules, None);
+            doc.root().id("id").expect("an id");
+            doc.root().leftovers(keeping, &mut String::new(), &mut out, &mut Nobody).expect("room");
+            !out.view().is_empty()
+        };
+        assert!(left(Treatment::Pass, Treatment::Pass), "{note}");
+        assert_eq!(left(Treatment::Pass, Treatment::Drop), is_the_pages, "{note}");
+        assert!(!left(Treatment::Drop, Treatment::Pass), "{note}");
     }
 }
 
@@ -436,6 +493,45 @@ fn every_leaf_is_read_or_left_over() {
         found.sort();
         wanted.sort();
         assert_eq!(found, wanted, "of {text}, read {read:?}, left {left:?}");
+    }
+}
+
+/// Each node of a webhook is found by its way, and none of another webhook in the same list is.
+#[test]
+fn a_node_is_found_by_its_way() {
+    fn check(doc: &Doc<'_>, unit: Node<'_>, node: Node<'_>, way: &str, seen: &mut Vec<u32>) {
+        let index = node.index() as u32;
+        assert_eq!(doc.way_to(unit, index, Steps::Exact), way);
+        seen.push(index);
+        if node.is_object() {
+            for (key, child) in node.entries().expect("an object") {
+                check(doc, unit, child, &format!("{way}/{key}"), seen);
+            }
+        } else if node.is_list() {
+            for (nth, child) in node.items().expect("a list").enumerate() {
+                check(doc, unit, child, &format!("{way}/{nth}"), seen);
+            }
+        }
+    }
+    let (mut random, rules) = (Random(11), nothing());
+    for _ in 0..300 {
+        let body: Value =
+            (0..3).map(|_| json!({"a": {}, "b": grow(&mut random, 0, &mut Vec::new()), "c": []})).collect();
+        let (body, mut tape) = (body.to_string(), Tape::default());
+        let text = tape.read(body.as_bytes(), DEPTH).expect("JSON");
+        let doc = Doc::new(&tape, text, &rules, None);
+        let units: Vec<_> = (0..3).map(|nth| doc.element(nth).expect("there").0).collect();
+        let seen = units.iter().map(|&unit| {
+            let mut seen = Vec::new();
+            check(&doc, unit, unit, "", &mut seen);
+            seen
+        });
+        let seen: Vec<Vec<u32>> = seen.collect();
+        for (nth, unit) in units.iter().enumerate() {
+            for other in seen.iter().enumerate().filter(|(of, _)| *of != nth).flat_map(|(_, other)| other) {
+                assert_eq!(doc.way_to(*unit, *other, Steps::Exact), "", "of {body}");
+            }
+        }
     }
 }
 
