@@ -1,5 +1,5 @@
-"""What of the chart is made: koine's settings in values.yaml and values.schema.json, from the table of docs/configuration.md, and the
-table of README.md, from values.yaml. Knows Helm from its files only.
+"""What is made from the table of docs/configuration.md: koine's settings in the chart's values.yaml and values.schema.json, and their names
+in README.md; and from values.yaml the table of the chart's README. Knows Helm from its files only.
 
     chart.py          says what is not today's, and exits 1
     chart.py --bless  writes it
@@ -194,6 +194,20 @@ def values():
     return found
 
 
+def front_page(table):
+    """The names of all settings, by section, in the README of the whole."""
+    text = (ROOT / "README.md").read_text()
+    before, head, rest = text.partition("| section | settings |\n|---|---|\n")
+    after = re.sub(r"\A(\|.*\n)*", "", rest)
+    alone = [f"`{setting.key}`" for setting in table if "." not in setting.key and "section" not in setting.kind]
+    rows = [f"| | {' '.join(alone)} |"]
+    for section in [setting for setting in table if "section" in setting.kind]:
+        prefix = f"{section.key}{'[]' if section.kind == 'list of sections' else ''}."
+        own = [f"`{setting.name}`" for setting in table if setting.key == prefix + setting.name and "section" not in setting.kind]
+        rows.append(f"| `{prefix.removesuffix('.')}` | {' '.join(own)} |")
+    return before + head + "".join(f"{row}\n" for row in rows) + after
+
+
 def readme():
     text = (CHART / "README.md").read_text()
     head, _, _ = text.partition("\n| value |")
@@ -210,6 +224,7 @@ def made():
     yield CHART / "values.yaml", lambda: values_yaml(table)
     yield CHART / "values.schema.json", lambda: values_schema(table)
     yield CHART / "README.md", readme
+    yield ROOT / "README.md", lambda: front_page(table)
 
 
 def main(bless):

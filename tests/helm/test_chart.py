@@ -43,6 +43,10 @@ def test_chart_readme_and_reference_name_the_same_settings():
     assert named == [key for key in reference if key not in sections]
     table = re.findall(r"^\| `config\.([a-zA-Z_.\[\]]+)` \|", (CHART / "README.md").read_text(), re.M)
     assert table == reference
+    page = (ROOT / "README.md").read_text().split("| section | settings |\n|---|---|\n")[1].split("\n\n")[0]
+    rows = [re.findall(r"`([a-z_.\[\]]+)`", cell) for row in page.splitlines() for cell in row.strip("|").split(" | ")]
+    front = [f"{section[0]}.{name}" if section else name for section, names in zip(rows[::2], rows[1::2], strict=True) for name in names]
+    assert sorted(front) == sorted(key for key in reference if key not in sections)
 
 
 def test_the_schema_knows_each_value_and_nothing_else():
