@@ -402,6 +402,42 @@ def test_each_right_that_lacks_is_named(guarded):
     until(guarded, set())
 
 
+def of_the_charts_user(guarded, folder):
+    """The rules of the KafkaUser that helm/koine makes for this koine."""
+    document = yaml.safe_load(guarded.write_config("chart", servers.free_port()).read_text())
+    config = {section: document[section] for section in ("registry", "sources", "topics", "delivery")}
+    config["kafka"] = {"bootstrap_servers": guarded.kafka["bootstrap_servers"], "group": guarded.group}
+    values = folder / "values.yaml"
+    values.write_text(yaml.safe_dump({"config": config, "strimzi": {"cluster": "x", "user": {"enabled": True, "name": "koine"}}}))
+    command = [servers.STACK / "helm/helm4", "template", "x", TESTS.parent / "helm/koine", "--values", values, "--show-only", "templates/kafkauser.yaml"]
+    done = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    kinds = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "transactionalId": ResourceType.TRANSACTIONAL_ID, "cluster": ResourceType.BROKER}
+    patterns = {"literal": ResourcePatternType.LITERAL, "prefix": ResourcePatternType.PREFIXED}
+    operations = {"Read": AclOperation.READ, "Write": AclOperation.WRITE, "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS}
+    return {right(kinds[resource["type"]], resource.get("name", "kafka-cluster"), operations[operation], patterns[resource.get("patternType", "literal")])
+            for rule in yaml.safe_load(done.stdout)["spec"]["authorization"]["acls"]
+            for resource in [rule["resource"]] for operation in rule["operations"]}
+
+
+def test_the_charts_user_has_these_rights_and_koine_needs_no_more(guarded, tmp_path):
+    """Of each of them the test above shows that it is missed."""
+    rules = of_the_charts_user(guarded, tmp_path)
+    assert rules == set(rights(guarded).values())
+    every = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, "User:koine", None, AclOperation.ANY, AclPermissionType.ANY)
+    [gone] = guarded.stack.admin.delete_acls([every]).values()
+    gone.result(30)
+    grant(guarded, list(rules))
+    until(guarded, set())
+    properties = {f"KOINE__KAFKA__PROPERTIES__{name.replace('.', '_').upper()}": value for name, value in guarded.kafka["properties"].items()}
+    [raw] = guarded.sources
+    guarded.stack.produce(raw, Bulk("bspk").take(100))
+    with guarded.process(KOINE__KAFKA__BOOTSTRAP_SERVERS=guarded.kafka["bootstrap_servers"], KOINE__TRANSACTION__TIMEOUT="20s", **properties) as koine:
+        guarded.wait_consumed()
+        assert koine.total("consumed") == 100
+        koine.stop()
+
+
 def test_a_transaction_longer_than_the_broker_allows(guarded):
     grant(guarded, list(rights(guarded).values()))
     until(guarded, set())
