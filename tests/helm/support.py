@@ -89,7 +89,7 @@ def definitions():
         spec = yaml.load(path.read_text(), yaml.CSafeLoader)["spec"]
         for version in spec["versions"]:
             schema = version["schema"]["openAPIV3Schema"]
-            found[f"{spec['group']}/{version['name']}", spec["names"]["kind"]] = closed(schema)
+            found[f"{spec['group']}/{version['name']}", spec["names"]["kind"]] = jsonschema.Draft7Validator(closed(schema))
     return found
 
 
@@ -126,7 +126,7 @@ def refusals(found):
             return [str(error)]
         return []
     metadata = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": found["metadata"]}
-    return refusals(metadata) + [error.message for error in jsonschema.Draft7Validator(custom).iter_errors(found)]
+    return refusals(metadata) + [error.message for error in custom.iter_errors(found)]
 
 
 # --- a pod on this machine ---
