@@ -16,7 +16,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, AlterConfigOpType, ConfigEntry,
                                    ConfigResource, ResourcePatternType, ResourceType)
 
-from support import TESTS, Bulk, Stack, environment, servers, wait_for
+from support import TESTS, Bulk, Deployment, Stack, environment, servers, wait_for
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -402,22 +402,44 @@ def test_each_right_that_lacks_is_named(guarded):
     until(guarded, set())
 
 
-def of_the_charts_user(guarded, folder):
-    """The rules of the KafkaUser that helm/koine makes for this koine."""
-    document = yaml.safe_load(guarded.write_config("chart", servers.free_port()).read_text())
+def of_the_chart(deployment, folder, template, **strimzi):
+    """What helm/koine makes for this koine beside a Strimzi cluster."""
+    document = yaml.safe_load(deployment.write_config("chart", servers.free_port()).read_text())
     config = {section: document[section] for section in ("registry", "sources", "topics", "delivery")}
-    config["kafka"] = {"bootstrap_servers": guarded.kafka["bootstrap_servers"], "group": guarded.group}
+    config["kafka"] = {"bootstrap_servers": document["kafka"]["bootstrap_servers"], "group": deployment.group}
     values = folder / "values.yaml"
-    values.write_text(yaml.safe_dump({"config": config, "strimzi": {"cluster": "x", "user": {"enabled": True, "name": "koine"}}}))
-    command = [servers.STACK / "helm/helm4", "template", "x", TESTS.parent / "helm/koine", "--values", values, "--show-only", "templates/kafkauser.yaml"]
+    values.write_text(yaml.safe_dump({"config": config, "strimzi": {"cluster": "x", **strimzi}}))
+    command = [servers.STACK / "helm/helm4", "template", "x", TESTS.parent / "helm/koine", "--values", values, "--show-only", f"templates/{template}"]
     done = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def of_the_charts_user(guarded, folder):
+    """The rules of its KafkaUser."""
+    [user] = of_the_chart(guarded, folder, "kafkauser.yaml", user={"enabled": True, "name": "koine"})
     kinds = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "transactionalId": ResourceType.TRANSACTIONAL_ID, "cluster": ResourceType.BROKER}
     patterns = {"literal": ResourcePatternType.LITERAL, "prefix": ResourcePatternType.PREFIXED}
     operations = {"Read": AclOperation.READ, "Write": AclOperation.WRITE, "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS}
     return {right(kinds[resource["type"]], resource.get("name", "kafka-cluster"), operations[operation], patterns[resource.get("patternType", "literal")])
-            for rule in yaml.safe_load(done.stdout)["spec"]["authorization"]["acls"]
+            for rule in user["spec"]["authorization"]["acls"]
             for resource in [rule["resource"]] for operation in rule["operations"]}
+
+
+def test_the_charts_topics_leave_nothing_to_be_found(stack, koine, unique, tmp_path):
+    """All of them, with names that are none of Kubernetes' too; no one else has made any."""
+    raw = {f"{unique}raw.bspk": "bspk", f"{unique}raw.Big_Shop": "spree"}
+    deployment = Deployment(stack, koine, tmp_path, unique, raw, f"{unique}koine")
+    deployment.register()
+    topics = {"enabled": True, "raw": True, "partitions": 2, "replicas": 1, "minInsyncReplicas": 1}
+    made = {topic["spec"]["topicName"]: topic["spec"] for topic in of_the_chart(deployment, tmp_path, "kafkatopics.yaml", topics=topics)}
+    assert sorted(made) == sorted([*raw, *deployment.canonical, *deployment.dead])
+    for name, spec in made.items():
+        stack.create({name: spec["partitions"]}, **{setting: str(value) for setting, value in spec["config"].items()})
+    assert doctor(deployment).found == set()
+    # It would be, were one of them otherwise.
+    configure(stack.admin, deployment.dead[0], "retention.ms", "1000")
+    wait_for(lambda: doctor(deployment).found == {("topic.dead_letter_retention", deployment.dead[0])}, "a retention that is too short is found", 30, 0.5)
 
 
 def test_the_charts_user_has_these_rights_and_koine_needs_no_more(guarded, tmp_path):
