@@ -22,7 +22,7 @@ pub(super) fn newsletter_subscriber<'a>(envelope: &Envelope<'a>, action: Action)
         consents: vec![consent],
         ..Customer::default()
     };
-    let present: &[&str] = if data.has("email") { &["email", "consents"] } else { &["consents"] };
+    let present: &[&str] = if data.says("email") { &["email", "consents"] } else { &["consents"] };
     part(data, action, "newsletter_subscriber", Entity::Customer(Box::new(customer)), present)
 }
 
