@@ -484,7 +484,9 @@ fn no_place_passes_on_a_document_with_a_secret() {
     }
     let wrong: Vec<_> = wrong.into_iter().collect();
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
-    println!("{counts:?}");
+    for (vendor, [all, passed_on]) in counts {
+        assert!(passed_on * 2 > all, "{vendor}: {passed_on} of {all} places that pass a text on are too few");
+    }
 }
 
 /// What has to be there, or says whose it is, is refused in its place; also where a header could stand in for it.
@@ -572,7 +574,7 @@ fn an_envelope_passes_on_no_document_with_a_secret() {
 fn no_key_that_is_a_document_passes_on_a_secret() {
     const SECRET: &str = "ZSECRETZ0Q";
     let pass = all_but(Treatment::Pass);
-    let (mut wrong, mut passed_on, mut nth) = (BTreeSet::new(), BTreeMap::<_, usize>::new(), 0);
+    let (mut wrong, mut passed_on, mut nth) = (BTreeSet::new(), 0, 0);
     for (vendor, event_type, body) in bodies() {
         let mut objects = Vec::new();
         objects_in(&body, "", &mut objects);
@@ -591,12 +593,12 @@ fn no_key_that_is_a_document_passes_on_a_secret() {
                     documents("token", "")[nth % DOCUMENTS]
                 ));
             }
-            *passed_on.entry(vendor.name).or_default() += usize::from(out("tokens").contains(SECRET));
+            passed_on += usize::from(out("tokens").contains(SECRET));
         }
     }
     let wrong: Vec<_> = wrong.into_iter().collect();
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
-    println!("{nth} {passed_on:?}");
+    assert!(passed_on * 10 > nth * 8, "{passed_on} of {nth} keys that are passed on are too few");
 }
 
 /// The pointers to all objects.
