@@ -381,14 +381,22 @@ def withdraw(guarded, binding):
     assert len(done.result(30)) == 1
 
 
+def withdraw_all(guarded):
+    every = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, "User:koine", None, AclOperation.ANY, AclPermissionType.ANY)
+    [gone] = guarded.stack.admin.delete_acls([every]).values()
+    gone.result(30)
+
+
 def test_each_right_that_lacks_is_named(guarded):
     """First nothing is allowed, then all, then all but one."""
     needed = rights(guarded)
     [raw] = guarded.sources
+    # Whichever test was here before.
+    withdraw_all(guarded)
+    words = {("acl.read", raw), ("acl.group", guarded.group), *(("acl.write", topic) for topic in [*guarded.canonical])}
+    wait_for(lambda: words <= examine(guarded).found, f"{words} found", 30, 0.5)
     nothing = examine(guarded)
     assert nothing.code == 1
-    words = {("acl.read", raw), ("acl.group", guarded.group), *(("acl.write", topic) for topic in [*guarded.canonical])}
-    assert words <= nothing.found, nothing.found
     assert not any(word in ("topic.missing", "source.missing") for word, _ in nothing.found), "who may not see it does not know"
     grant(guarded, list(needed.values()))
     until(guarded, set())
@@ -446,9 +454,7 @@ def test_the_charts_user_has_these_rights_and_koine_needs_no_more(guarded, tmp_p
     """Of each of them the test above shows that it is missed."""
     rules = of_the_charts_user(guarded, tmp_path)
     assert rules == set(rights(guarded).values())
-    every = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, "User:koine", None, AclOperation.ANY, AclPermissionType.ANY)
-    [gone] = guarded.stack.admin.delete_acls([every]).values()
-    gone.result(30)
+    withdraw_all(guarded)
     grant(guarded, list(rules))
     until(guarded, set())
     properties = {f"KOINE__KAFKA__PROPERTIES__{name.replace('.', '_').upper()}": value for name, value in guarded.kafka["properties"].items()}
