@@ -13,7 +13,7 @@ DOCS = Path(__file__).resolve().parent
 VENDORS = {"bspk": "BSPK", "spree": "Spree", "composer": "Elastic Path Composer", "bold": "Bold"}
 ENTITIES = ("customer", "cart", "order", "product")
 WIDTH, HEIGHT = 960, 430
-LEFT, MIDDLE, RIGHT = (20, 250), (400, 160), (690, 250)
+LEFT, MIDDLE, RIGHT = (20, 270), (400, 160), (690, 250)
 ROW, TOP, BOX = 74, 46, 54
 
 
@@ -89,7 +89,7 @@ def drawing():
         '<title id="title">koine reads the raw webhook topics of four vendors and writes four canonical topics; what it cannot read goes to a '
         "dead-letter topic</title>",
         "<style>",
-        "text{font-family:ui-sans-serif,system-ui,sans-serif;fill:#1f2933}.topic{font:600 15px ui-monospace,monospace}.note{font-size:13px;"
+        "text{font-family:ui-sans-serif,system-ui,sans-serif;fill:#1f2933}.topic{font:600 15px ui-monospace,monospace}.note{font-size:12.5px;"
         "fill:#52606d}.head{font-size:14px;font-weight:600;fill:#52606d}.name{font-size:30px;font-weight:700;fill:#fff}",
         "rect{stroke-width:1.5}.raw{fill:#f5f7fa;stroke:#9aa5b1}.canonical{fill:#e3f8ff;stroke:#2680c2}.dead{fill:#fff3e0;stroke:#c65d21}"
         ".koine{fill:#102a43;stroke:#102a43}",
