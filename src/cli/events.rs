@@ -77,9 +77,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     reader.turn_to(bounds.into_iter().map(stretch)).map_err(internal)?;
     let mut schemas = Schemas::new(Registry::new(&config.registry).map_err(Failure::Usage)?)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut left = arguments.limit.unwrap_or(u64::MAX);
+    let limit = arguments.limit.unwrap_or(u64::MAX);
+    let (mut read, mut written) = (0, 0);
     let mut last = Instant::now();
-    while left > 0 && !reader.is_at_end() {
+    while written < limit && !reader.is_at_end() {
         let record = match reader.poll(Duration::from_millis(100)).map_err(internal)? {
             Read::Record(record) => record,
             Read::Nothing if last.elapsed() > PATIENCE => {
@@ -89,25 +90,28 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             Read::Nothing => continue,
         };
         last = Instant::now();
+        read += 1;
         if arguments.key.as_deref().is_some_and(|key| record.key() != Some(key.as_bytes())) {
             continue;
         }
         let line = shown(&record, &mut schemas)?;
-        let written = match arguments.pretty {
+        let done = match arguments.pretty {
             true => writeln!(out, "{line:#}"),
             false => writeln!(out, "{line}"),
         };
-        match written {
+        match done {
             // Whoever reads us has enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             done => done.map_err(internal)?,
         }
-        left -= 1;
+        written += 1;
     }
     match out.flush() {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(internal(error)),
-        _ => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(internal(error)),
+        _ => {}
     }
+    eprintln!("{written} shown, of {read} records that were read");
+    Ok(())
 }
 
 /// A record with its place and key.
