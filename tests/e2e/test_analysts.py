@@ -24,7 +24,7 @@ def plain(events):
 
 @pytest.fixture(scope="module")
 def played():
-    return Day(seed=20260302, count=2_500)
+    return Day(seed=20260302, count=1_800)
 
 
 @pytest.fixture(scope="module")

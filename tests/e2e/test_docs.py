@@ -19,7 +19,7 @@ from support import environment, servers, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 PAGES = ["README.md", "CONTRIBUTING.md", "avro/README.md", "tests/fixtures/README.md",
-         *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))]
+         *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))]
 RUNNABLE = {"sh", "bash", "sql", "python"}
 ELSEWHERE = {"docs/analysts.md": "tests/e2e/test_analysts.py"}
 TOUR = ("## Try it", "## Ten minutes")
