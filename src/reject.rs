@@ -84,7 +84,9 @@ impl Code {
             Code::EnvelopeConflict => "a header and the body, or a header and the configuration, disagree",
             Code::EventUnknown => "no document names this event type",
             Code::FieldMissing => "a required field is absent, null or empty",
-            Code::FieldType => "a value of this JSON type cannot stand here",
+            Code::FieldType => {
+                "a value of this JSON type, or a document in a text with a secret in it, cannot stand here"
+            }
             Code::MoneyInvalid => "an amount has to be a decimal number",
             Code::MoneyPrecision => "an amount has at most 29 integer digits and 9 decimals",
             Code::MoneyMixedCurrency => "an amount is in another currency than its record",

@@ -17,7 +17,7 @@ use crate::reject::{Code, Place, Reject};
 pub use crate::vendors::cursor::Extensions;
 use crate::vendors::cursor::{Doc, Keeping, Node, Rules, Tape};
 use crate::vendors::documents::Body;
-use crate::vendors::{Ignore, Mapped, Unit, VENDORS, Vendor};
+use crate::vendors::{Ignore, Mapped, SECRETS, Unit, VENDORS, Vendor};
 use account::{Accountant, Sightings};
 use payload::{CloudEventId, Envelope, Payload, Trouble};
 use sha2::{Digest, Sha256};
@@ -162,7 +162,8 @@ pub struct Translator {
     headers: String,
     /// Of [`VENDORS`], in their order.
     pages: [Pages; VENDORS.len()],
-    no_rules: Rules,
+    /// While it is not known whose a body is.
+    anybodys: Rules,
     sightings: Sightings,
 }
 
@@ -203,7 +204,7 @@ impl Default for Translator {
             key: String::new(),
             headers: String::new(),
             pages: VENDORS.map(Pages::of),
-            no_rules: Rules::new(&[]),
+            anybodys: Rules::new(&[SECRETS]),
             sightings: Sightings::default(),
         }
     }
@@ -264,14 +265,14 @@ impl Translator {
         mut leaf: Option<&mut dyn FnMut(Leaf<'_>)>,
         each: &mut impl FnMut(i32, Outcome<'_>),
     ) {
-        let Translator { tape, inner, extensions, pointer, key, headers, pages, no_rules, sightings } = self;
+        let Translator { tape, inner, extensions, pointer, key, headers, pages, anybodys, sightings } = self;
         let mut tools = Tools {
             extensions,
             pointer,
             key,
             headers,
             pages,
-            no_rules,
+            anybodys,
             sightings,
             leaf: leaf.as_mut().map(|leaf| &mut **leaf as _),
         };
@@ -285,7 +286,7 @@ impl Translator {
             Ok(body) => body,
             Err(reject) => return job(None, "").refuse(&reject, bytes, each),
         };
-        let doc = Doc::new(tape, body, tools.no_rules, settings.time_zone.as_ref());
+        let doc = Doc::new(tape, body, tools.anybodys, settings.time_zone.as_ref());
         let is_cloud_events = match Envelope::of(raw, settings) {
             Envelope::Unsaid => false,
             Envelope::CloudEvents => true,
@@ -316,7 +317,7 @@ struct Tools<'t> {
     key: &'t mut String,
     headers: &'t mut String,
     pages: &'t [Pages; VENDORS.len()],
-    no_rules: &'t Rules,
+    anybodys: &'t Rules,
     sightings: &'t mut Sightings,
     /// Who wants to know what becomes of each leaf.
     leaf: Option<&'t mut dyn FnMut(Leaf<'_>)>,
@@ -395,7 +396,7 @@ impl Job<'_> {
             Ok(text) => text,
             Err(reject) => return self.refuse_envelope(&reject, &at, &bytes, each),
         };
-        let doc = Doc::new(inner, text, tools.no_rules, self.settings.time_zone.as_ref());
+        let doc = Doc::new(inner, text, tools.anybodys, self.settings.time_zone.as_ref());
         match doc.list_len() {
             None if doc.root().is_object() => {
                 let job = Job { text, cloud_event: event_id.as_ref(), ..*self };

@@ -27,8 +27,13 @@ const CURRENCIES: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BH
 const WITHOUT_A_WORD: &[&str] = &["purpose", "kind"];
 
 /// Enums that a vendor's word feeds, but not each time: an event's name or a boolean may say it too.
-const SOMETIMES_WITHOUT: &[&str] =
-    &["cart.kind", "product.status", "order.shipments.*.status", "product.variants.*.inventory_tracking"];
+const SOMETIMES_WITHOUT: &[&str] = &[
+    "cart.kind",
+    "product.status",
+    "order.shipments.*.status",
+    "product.variants.*.inventory_tracking",
+    "cart.line_items.*.inventory_tracking",
+];
 
 fn bodies(vendor: &Vendor) -> impl Iterator<Item = (&'static str, &'static [u8])> {
     SAMPLES.iter().filter(|sample| sample.vendor == vendor.name).map(|sample| (sample.name, sample.body))

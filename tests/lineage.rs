@@ -343,29 +343,11 @@ fn enough_has_a_field_of_its_own() {
     assert!(short.is_empty(), "{}", short.join("\n"));
 }
 
-/// Small records with much beside the fields, and why; no more than so many per mille of their bytes.
-const HEAVY: &[(&str, &str, usize)] = &[
-    // A payment by itself is a small record; two flags with their pointers are a part of it.
-    ("spree", "payment.updated", 300),
-    // It brings the whole payment along, which has its own event.
-    ("spree", "payment_session.completed", 600),
-    // It repeats the catalog's variant, which has its own event.
-    ("spree", "wished_item.created", 425),
-    ("spree", "wished_item.deleted", 425),
-    ("spree", "wished_item.updated", 425),
-    // A cart with one line and an account, of which the page shows flags that no analyst asks a cart for.
-    ("composer", "SHOPPING_CART_UPDATED", 325),
-];
-
 /// Half of an event type's records and more have three quarters and more of their bytes in fields.
 #[test]
 fn extensions_are_the_smaller_part() {
-    let most = |vendor: &str, event_type: &str| {
-        let found = HEAVY.iter().find(|(of, name, _)| *of == vendor && *name == event_type);
-        found.map_or(250, |(.., most)| *most)
-    };
     let heavy: Vec<_> = shares()
-        .filter(|(vendor, event_type, shares)| shares.extensions_per_mille >= most(vendor, event_type))
+        .filter(|(.., shares)| shares.extensions_per_mille >= 250)
         .map(|(vendor, event_type, shares)| format!("{vendor} {event_type}: {} per mille", shares.extensions_per_mille))
         .collect();
     assert!(heavy.is_empty(), "{}", heavy.join("\n"));

@@ -141,4 +141,6 @@ pub struct PaymentSetup<'a> {
     pub source_type: Option<Text<'a>>,
     pub source_id: Option<Text<'a>>,
     pub created_at: Option<Micros>,
+    pub method_description: Option<Text<'a>>,
+    pub session_required: Option<bool>,
 }

@@ -1,6 +1,8 @@
 //! What a customer bought, and what became of it: money, parcels, returns.
 
-use super::{Account, Address, Attributes, Decimal, Discount, LineItem, Micros, Party, Store, Tax, Text, words};
+use super::{
+    Account, Address, Attributes, Decimal, Discount, LineItem, Micros, Party, Store, StoreCredit, Tax, Text, words,
+};
 
 words! {
     /// Where an order stands.
@@ -252,6 +254,11 @@ pub struct Payment<'a> {
     pub processed_at: Option<Micros>,
     pub created_at: Option<Micros>,
     pub updated_at: Option<Micros>,
+    pub method_description: Option<Text<'a>>,
+    pub session_required: Option<bool>,
+    pub is_default_source: Option<bool>,
+    /// Its id is the payment's `source_id`.
+    pub store_credit: Option<StoreCredit<'a>>,
 }
 
 /// One step of a payment.
@@ -284,6 +291,10 @@ pub struct PaymentSession<'a> {
     pub payment_id: Option<Text<'a>>,
     pub expires_at: Option<Micros>,
     pub created_at: Option<Micros>,
+    pub method_description: Option<Text<'a>>,
+    pub session_required: Option<bool>,
+    /// What came of it. Its id is the session's `payment_id`.
+    pub payment: Option<Payment<'a>>,
 }
 
 /// Money given back.

@@ -4,7 +4,7 @@
 //! nor JSON, nor Avro, nor Kafka.
 
 use super::{
-    Address, Attributes, Cart, Component, Customer, Entity, LineItem, Order, Party, Payment, PaymentSession,
+    Account, Address, Attributes, Cart, Component, Customer, Entity, LineItem, Order, Party, Payment, PaymentSession,
     PaymentSetup, Product, SalesAssociate, Shipment, Store, Text,
 };
 use hmac::{Hmac, Mac};
@@ -270,6 +270,13 @@ impl Personal for Party<'_> {
     }
 }
 
+impl Personal for Account<'_> {
+    fn protect(&mut self, privacy: &Privacy) {
+        privacy.email(&mut self.email);
+        privacy.text(PiiClass::Contact, &mut self.phone);
+    }
+}
+
 impl Personal for Store<'_> {
     fn protect(&mut self, privacy: &Privacy) {
         privacy.attributes(&mut self.cart_types);
@@ -286,6 +293,7 @@ impl Personal for Cart<'_> {
     fn protect(&mut self, privacy: &Privacy) {
         privacy.text(PiiClass::FreeText, &mut self.name);
         self.customer.protect(privacy);
+        self.account.protect(privacy);
         privacy.email(&mut self.email);
         self.store.protect(privacy);
         self.line_items.protect(privacy);
@@ -301,6 +309,7 @@ impl Personal for Order<'_> {
     fn protect(&mut self, privacy: &Privacy) {
         privacy.text(PiiClass::Network, &mut self.client_ip);
         self.customer.protect(privacy);
+        self.account.protect(privacy);
         privacy.email(&mut self.email);
         self.billing_address.protect(privacy);
         self.shipping_addresses.protect(privacy);
@@ -341,6 +350,7 @@ impl Personal for Payment<'_> {
 impl Personal for PaymentSession<'_> {
     fn protect(&mut self, privacy: &Privacy) {
         privacy.text(PiiClass::Payment, &mut self.external_id);
+        self.payment.protect(privacy);
     }
 }
 
@@ -424,6 +434,31 @@ mod tests {
         let mut customer = Customer { payment_setups: vec![setup], ..Customer::default() };
         customer.protect(&Privacy::default().with(PiiClass::Payment, Treatment::Drop));
         assert_eq!(customer.payment_setups, [PaymentSetup::default()]);
+    }
+
+    #[test]
+    fn who_is_bought_for_and_a_sessions_payment_are_protected_too() {
+        let account = Account {
+            name: Some("Acme".into()),
+            email: Some("a@acme.example".into()),
+            phone: Some("1".into()),
+            ..Account::default()
+        };
+        let payment = Payment { card_last4: Some("1111".into()), ..Payment::default() };
+        let order = Order {
+            account: Some(account.clone()),
+            payment_sessions: vec![PaymentSession { payment: Some(payment), ..PaymentSession::default() }],
+            ..Order::default()
+        };
+        let cart = Cart { account: Some(account), ..Cart::default() };
+        let privacy = Privacy::default().with(PiiClass::Contact, Treatment::Drop);
+        let privacy = privacy.with(PiiClass::Payment, Treatment::Drop);
+        let (mut order, mut cart) = (order, cart);
+        order.protect(&privacy);
+        cart.protect(&privacy);
+        let nameless = Account { name: Some("Acme".into()), ..Account::default() };
+        assert_eq!((order.account, cart.account), (Some(nameless.clone()), Some(nameless)));
+        assert_eq!(order.payment_sessions[0].payment, Some(Payment::default()));
     }
 
     #[test]

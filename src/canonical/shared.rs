@@ -1,6 +1,6 @@
 //! What carts, orders and customers have in common: people, places and lines.
 
-use super::{Attributes, Consent, CustomerStatus, Decimal, Micros, Text, words};
+use super::{Attributes, Consent, CustomerStatus, Decimal, InventoryTracking, Micros, Text, words};
 
 words! {
     /// What a customer is.
@@ -90,6 +90,14 @@ pub struct Account<'a> {
     pub id: Option<Text<'a>>,
     pub external_id: Option<Text<'a>>,
     pub name: Option<Text<'a>>,
+    pub r#type: Option<CustomerType>,
+    pub vendor_type: Option<Text<'a>>,
+    pub status: Option<CustomerStatus>,
+    pub vendor_status: Option<Text<'a>>,
+    pub email: Option<Text<'a>>,
+    pub phone: Option<Text<'a>>,
+    pub segments: Vec<Text<'a>>,
+    pub first_time_buyer: Option<bool>,
 }
 
 /// A line of a cart or an order.
@@ -141,6 +149,16 @@ pub struct LineItem<'a> {
     pub attributes: Attributes<'a>,
     pub created_at: Option<Micros>,
     pub updated_at: Option<Micros>,
+    pub price_list_id: Option<Text<'a>>,
+    pub is_master: Option<bool>,
+    pub inventory_tracking: Option<InventoryTracking>,
+    pub vendor_inventory_tracking: Option<Text<'a>>,
+    pub in_stock: Option<bool>,
+    pub purchasable: Option<bool>,
+    pub backorderable: Option<bool>,
+    pub width: Option<Decimal>,
+    pub height: Option<Decimal>,
+    pub depth: Option<Decimal>,
 }
 
 /// What was chosen for one option: of a line, or of a variant.

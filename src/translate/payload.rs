@@ -93,7 +93,8 @@ pub fn of_cloud_event<'a>(event: Node<'_>, text: &'a str, at: &str) -> Result<Pa
         (data, None) => ("/data", data.ok_or(Code::EnvelopeMissing).and_then(content)),
         (None, Some(data)) => ("/data_base64", decoded(data).map(Cow::Owned)),
     };
-    let said = |key| member(key).and_then(unquoted).filter(|text| !text.is_empty());
+    let is_open = |key| !event.value(key).is_ok_and(Node::is_hidden);
+    let said = |key| member(key).filter(|_| is_open(key)).and_then(unquoted).filter(|text| !text.is_empty());
     let event_id = said("source").zip(said("id")).map(|(source, id)| CloudEventId { source, id });
     match bytes {
         Ok(bytes) => Ok(Payload { bytes, at: format!("{at}{key}"), event_id }),

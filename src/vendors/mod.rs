@@ -202,11 +202,12 @@ pub const SECRETS: &[Rule] = &[
 pub const PRIVATE: &[Rule] = &[Rule::new("passport_number", Why::Privacy)];
 
 /// Which of the `(vendor's key, canonical path)` pairs a PATCH body says: the paths of the keys that are there, be they
-/// null. A path is named once, however many keys feed it.
+/// null; not those of texts that are not given out, which would be taken for said to be null. A path is named once, however
+/// many keys feed it.
 pub fn present(node: Node<'_>, said: &[(&'static str, &'static str)]) -> Cow<'static, [&'static str]> {
     let mut paths = Vec::with_capacity(said.len());
     for &(key, path) in said {
-        if node.has(key) && !paths.contains(&path) {
+        if node.says(key) && !paths.contains(&path) {
             paths.push(path);
         }
     }
@@ -239,7 +240,7 @@ pub fn event_type<'a>(unit: &Unit<'a>, key: &'static str) -> Result<(Text<'a>, N
     match unit.body.text(key)?.filter(|name| !name.is_empty()) {
         Some(name) if unit.event_type.is_some_and(|other| other != name) => Err(at.refuse(Code::EnvelopeConflict)),
         Some(name) => Ok((name, at)),
-        None => match unit.event_type {
+        None => match unit.event_type.filter(|_| !at.is_hidden()) {
             Some(name) => Ok((Text::Borrowed(name), unit.body)),
             None => Err(unit.body.missing(key, Code::EnvelopeMissing)),
         },

@@ -255,6 +255,16 @@ fn line_item(line: Node<'_>) -> Result<LineItem<'_>, Reject> {
         attributes: shared::custom_attributes(line)?,
         created_at: None,
         updated_at: None,
+        price_list_id: None,
+        is_master: None,
+        inventory_tracking: None,
+        vendor_inventory_tracking: None,
+        in_stock: None,
+        purchasable: None,
+        backorderable: None,
+        width: None,
+        height: None,
+        depth: None,
     })
 }
 
@@ -303,6 +313,10 @@ fn payment(payment: Node<'_>) -> Result<Payment<'_>, Reject> {
         processed_at: None,
         created_at: None,
         updated_at: None,
+        method_description: None,
+        session_required: None,
+        is_default_source: None,
+        store_credit: None,
     })
 }
 

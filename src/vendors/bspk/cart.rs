@@ -147,6 +147,16 @@ fn line_item(line: Node<'_>) -> Result<LineItem<'_>, Reject> {
         attributes: Attributes::default(),
         created_at: None,
         updated_at: None,
+        price_list_id: None,
+        is_master: None,
+        inventory_tracking: None,
+        vendor_inventory_tracking: None,
+        in_stock: None,
+        purchasable: None,
+        backorderable: None,
+        width: None,
+        height: None,
+        depth: None,
     })
 }
 

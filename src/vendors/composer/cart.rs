@@ -162,5 +162,15 @@ fn line_item<'a>(
         attributes: modifiers(line, None)?,
         created_at: None,
         updated_at: None,
+        price_list_id: None,
+        is_master: None,
+        inventory_tracking: None,
+        vendor_inventory_tracking: None,
+        in_stock: None,
+        purchasable: None,
+        backorderable: None,
+        width: None,
+        height: None,
+        depth: None,
     })
 }

@@ -23,7 +23,7 @@ use super::cursor::{Node, Rule, Why};
 use super::documents::Documents;
 use super::{Envelope, EventType, Mapped, Mapping, Route, Unit, Vendor, event_type, present};
 use crate::canonical::{Action, Component, Coverage, Entity, Text};
-use crate::reject::Reject;
+use crate::reject::{Code, Reject};
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -95,7 +95,13 @@ fn shop<'a>(body: Node<'a>) -> Result<Option<Text<'a>>, Reject> {
     let context = body.child("contextObject")?;
     let cart = context.child("shoppingCart")?;
     let owner = if cart.is_nowhere() { context.child("order")? } else { cart.child("shopper")? };
-    owner.child("store")?.id("code")
+    let store = owner.child("store")?;
+    let code = store.value("code")?;
+    if code.is_hidden() {
+        // Whose it is, is not known, and it is not that of whoever has no shop.
+        return Err(code.refuse(Code::FieldType));
+    }
+    store.id("code")
 }
 
 /// The entity that an event is about.

@@ -156,6 +156,16 @@ fn line_item<'a>(
         attributes: modifiers(line, None)?,
         created_at: None,
         updated_at: None,
+        price_list_id: None,
+        is_master: None,
+        inventory_tracking: None,
+        vendor_inventory_tracking: None,
+        in_stock: None,
+        purchasable: None,
+        backorderable: None,
+        width: None,
+        height: None,
+        depth: None,
     })
 }
 
@@ -276,6 +286,10 @@ fn payment<'a>(payment: Node<'a>, billing: &[Node<'a>; 2]) -> Result<Payment<'a>
         processed_at: payment.millis("transactionDate")?,
         created_at: None,
         updated_at: None,
+        method_description: None,
+        session_required: None,
+        is_default_source: None,
+        store_credit: None,
     })
 }
 

@@ -203,10 +203,21 @@ pub fn party<'a>(customer: Node<'a>) -> Result<Party<'a>, Reject> {
 
 /// The organization bought for: a customer of type `ACCOUNT`.
 pub fn account<'a>(account: Node<'a>) -> Result<Account<'a>, Reject> {
+    let profile = Profile::of(account)?;
+    let (r#type, vendor_type) = account.word("type", customer_type, CustomerType::Unknown)?;
+    let (status, vendor_status) = account.word("status", customer_status, CustomerStatus::Unknown)?;
     Ok(Account {
         id: account.id("guid")?,
         external_id: account.id("sharedId")?,
-        name: Profile::of(account)?.text("AP_NAME")?,
+        name: profile.text("AP_NAME")?,
+        r#type,
+        vendor_type,
+        status,
+        vendor_status,
+        email: account.text("email")?,
+        phone: profile.text("AP_PHONE")?,
+        segments: account.texts("segments")?,
+        first_time_buyer: account.boolean("firstTimeBuyer")?,
     })
 }
 

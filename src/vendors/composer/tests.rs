@@ -341,6 +341,30 @@ fn an_account_is_a_customer_too() {
     });
 }
 
+/// The shape of a customer; what only a person has is left over.
+#[test]
+fn who_is_bought_for_says_what_the_page_says_of_a_customer() {
+    let account = r#""shoppingCart":{"guid":"G","shopper":{"account":{"guid":"A","sharedId":"ACME","email":"a@b.example",
+        "status":"STATUS_ACTIVE","type":"ACCOUNT","segments":["B2B","VIP"],"firstTimeBuyer":true,
+        "attributeValues":{"":{"AP_NAME":{"value":"Acme"},"AP_PHONE":{"value":"1"},"AP_FAX":{"value":"2"}}}}}}"#;
+    cart("SHOPPING_CART_UPDATED", account, |_, cart, left| {
+        let account = cart.account.as_ref().expect("an account");
+        assert_eq!((account.id.as_deref(), account.external_id.as_deref()), (Some("A"), Some("ACME")));
+        assert_eq!((account.r#type, account.vendor_type.as_deref()), (Some(CustomerType::Account), Some("ACCOUNT")));
+        assert_eq!(account.status, Some(CustomerStatus::Active));
+        assert_eq!(account.vendor_status.as_deref(), Some("STATUS_ACTIVE"));
+        assert_eq!((account.email.as_deref(), account.phone.as_deref()), (Some("a@b.example"), Some("1")));
+        assert_eq!((&account.segments[..], account.first_time_buyer), (&["B2B".into(), "VIP".into()][..], Some(true)));
+        assert_eq!(keys(&left), ["/contextObject/shoppingCart/shopper/account/attributeValues//AP_FAX"]);
+    });
+    let locked = r#""account":{"guid":"A","status":"LOCKED","type":"CLUB"}"#;
+    order(locked, |order, _| {
+        let account = order.account.as_ref().expect("an account");
+        assert_eq!((account.r#type, account.status), (Some(CustomerType::Unknown), Some(CustomerStatus::Unknown)));
+        assert_eq!((account.vendor_type.as_deref(), account.vendor_status.as_deref()), (Some("CLUB"), Some("LOCKED")));
+    });
+}
+
 /// With nothing but an id a deletion deletes, and any other event is no snapshot: it would clear the whole entity.
 #[test]
 fn a_body_with_nothing_but_an_id_is_no_snapshot() {

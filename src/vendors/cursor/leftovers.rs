@@ -1,11 +1,12 @@
 //! What nobody read: by its topmost node, as compact JSON, less what the rules drop. Knows no vendor.
 
+use super::hidden::{begins_like_json, opens_document};
 use super::node::{Doc, Node, push_escaped};
-use super::rules::{Rules, Why};
-use super::tape::{Kind, Slot, Tape, tag};
+use super::rules::Why;
+use super::tape::{Kind, Slot, tag};
 use super::tokenize::unescape;
 use crate::canonical::{ExtensionsBuffer, PiiClass, Privacy, Treatment};
-use crate::reject::{Code, Reject};
+use crate::reject::Reject;
 use crate::vendors::documents::{Body, Documents, Here, Types};
 use std::fmt::Write;
 
@@ -98,7 +99,7 @@ impl Node<'_> {
     /// Whether a rule drops what stands under `name`, whichever object that is in: for names that are data. Of `a.b` it
     /// is also asked what `b` would be under `a`.
     pub fn is_dropped_as(self, name: &str) -> bool {
-        let is_closed = |key: &str, under: &str| self.doc().is_closed(tag(key.as_bytes()), key, under);
+        let is_closed = |key: &str, under: &str| self.doc().rules.closes(tag(key.as_bytes()), key, under);
         is_closed(name, "") || name.rsplit_once('.').is_some_and(|(under, key)| is_closed(key, last_step(under)))
     }
 
@@ -155,11 +156,6 @@ impl Doc<'_> {
         before
     }
 
-    /// Whether a rule keeps what stands under such a key out of every record, wherever it stands.
-    fn is_closed(&self, key_tag: u32, key: &str, under: &str) -> bool {
-        matches!(self.rules.cover(key_tag, key, under), Some(Why::Secret | Why::Privacy))
-    }
-
     /// The rule that drops a child, if one does: rules go by names, so none drops an element of a list.
     #[inline]
     fn rule(&self, parent: Kind, child: &Slot, name: &str, under: &str) -> Option<Why> {
@@ -175,18 +171,6 @@ impl Doc<'_> {
             Kind::Plain | Kind::Escaped => &self.body[slot.at as usize - 1..][..slot.len as usize + 2],
             _ => self.text(slot),
         });
-    }
-
-    /// Whether a text is itself JSON in which, at any depth, something stands that a rule closes: senders do put
-    /// documents into strings. `key` is the one that the text stands under.
-    fn hides_secret(&self, slot: &Slot, key: &str) -> bool {
-        let text = self.text(slot);
-        begins_like_json(text)
-            && if slot.kind == Kind::Escaped {
-                holds_secret(&unescape(text), key, self.rules)
-            } else {
-                holds_secret(text, key, self.rules)
-            }
     }
 
     /// Whether a text is a document, as far as its beginning tells. Some senders escape every letter that is not ASCII,
@@ -384,9 +368,15 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         under: &str,
     ) -> Result<Treatment, Fate> {
         if is_read {
+            if !W::EACH_LEAF {
+                return Err(Fate::Read);
+            }
             // What the mapping read goes by its field's class, which is that of its place.
-            let is_private = W::EACH_LEAF && self.keeping.treatment(place.known.here.class()) == Treatment::Drop;
-            return Err(if is_private { Fate::Dropped(Why::Privacy) } else { Fate::Read });
+            return Err(match self.keeping.treatment(place.known.here.class()) {
+                Treatment::Drop => Fate::Dropped(Why::Privacy),
+                _ if self.is_passed_over(leaf, place.name) => Fate::Dropped(Why::Secret),
+                _ => Fate::Read,
+            });
         }
         if leaf.kind == Kind::Null {
             return Err(Fate::Dropped(Why::Structural));
@@ -418,6 +408,11 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         }
     }
 
+    /// Whether a leaf that counts as read was not: of a text that hides a secret nobody is given anything.
+    fn is_passed_over(&self, leaf: &Slot, name: &str) -> bool {
+        leaf.kind.is_text() && self.doc.hides_secret(leaf, name)
+    }
+
     /// Tells of all that lies below a container that a rule drops.
     fn dropped(&mut self, slot: &Slot, why: Why) {
         if !W::EACH_LEAF {
@@ -432,7 +427,9 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         match slot.kind {
             _ if !W::EACH_LEAF => {}
             kind if kind.is_container() => self.dropped(slot, why),
-            _ if self.doc.is_marked(index as usize) => self.watch.leaf(index, Fate::Read),
+            _ if self.doc.is_marked(index as usize) && !self.is_passed_over(slot, self.doc.key(slot)) => {
+                self.watch.leaf(index, Fate::Read);
+            }
             _ => self.watch.leaf(index, Fate::Dropped(why)),
         }
     }
@@ -485,53 +482,6 @@ fn types(kind: Kind) -> Types {
         Kind::Array => Types::LIST,
         Kind::Object => Types::OBJECT,
     }
-}
-
-/// What may stand around a document: space, and before it the mark with which some programs begin a text.
-fn is_around(char: char) -> bool {
-    char.is_whitespace() || char == '\u{feff}'
-}
-
-/// Whether this may be a document, its escapes not yet undone: one in quotes begins with an escaped one.
-fn begins_like_json(text: &str) -> bool {
-    matches!(text.trim_start_matches(is_around).as_bytes().first(), Some(b'{' | b'[' | b'\\'))
-}
-
-fn opens_document(text: &str) -> bool {
-    matches!(text.trim_start_matches(is_around).as_bytes().first(), Some(b'{' | b'[' | b'"'))
-}
-
-/// How deep JSON in strings in JSON is followed before it is taken for a hiding place.
-const MAX_DEPTH: usize = 64;
-
-#[cold]
-fn holds_secret(text: &str, key: &str, rules: &Rules) -> bool {
-    if !opens_document(text) {
-        return false;
-    }
-    let text = text.trim_matches(is_around);
-    let mut tape = Tape::default();
-    let text = match tape.read(text.as_bytes(), MAX_DEPTH) {
-        Ok(text) => text,
-        // A text that is not JSON after all hides nothing that has a name. JSON too deep, with a key twice or with half a
-        // letter can be read by others.
-        Err(reject) => return reject.code != Code::JsonSyntax,
-    };
-    let doc = Doc::new(&tape, text, rules, None);
-    fn any(doc: &Doc<'_>, slot: &Slot, key: &str) -> bool {
-        let children = match slot.kind.is_container() {
-            true => &doc.slots[slot.at as usize..][..slot.len as usize],
-            false => return slot.kind.is_text() && doc.hides_secret(slot, key),
-        };
-        children.iter().any(|child| match slot.kind {
-            Kind::Object => {
-                let name = doc.key(child);
-                doc.is_closed(child.tag, name, key) || any(doc, child, name)
-            }
-            _ => any(doc, child, key),
-        })
-    }
-    any(&doc, &doc.slots[doc.slots.len() - 1], key)
 }
 
 /// A key with its quotes. One without escapes stands as in the body; one whose escapes were undone gets its own.

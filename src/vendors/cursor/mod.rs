@@ -2,6 +2,7 @@
 //! read. What nobody read is listed by [`Doc::leftovers`], so that no field of a webhook can disappear in silence.
 //! Knows no vendor's field names.
 
+mod hidden;
 mod leftovers;
 mod node;
 mod place;

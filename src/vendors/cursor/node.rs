@@ -4,6 +4,7 @@
 //! always has one. Every value that was read is marked. Absent and null read alike, as nothing; whoever must tell them
 //! apart asks [`Node::has`]. Knows no vendor's field names.
 
+use super::hidden::{holds_secret, opens_document};
 use super::rules::Rules;
 use super::tape::{HINTS, Kind, Slot, Tape, room_of, tag};
 use super::tokenize::unescape;
@@ -33,6 +34,8 @@ pub struct Doc<'a> {
 pub struct Node<'a> {
     doc: &'a Doc<'a>,
     index: u32,
+    /// Whose key it stands under: its own, or of an element that of the list.
+    named: u32,
 }
 
 const NOWHERE: u32 = u32::MAX;
@@ -101,7 +104,7 @@ impl<'a> Doc<'a> {
     }
 
     pub fn root(&'a self) -> Node<'a> {
-        Node { doc: self, index: self.slots.len() as u32 - 1 }
+        Node::new(self, self.slots.len() as u32 - 1)
     }
 
     /// If the body is a list: how many webhooks are in it.
@@ -114,7 +117,7 @@ impl<'a> Doc<'a> {
     pub fn element(&'a self, nth: usize) -> Option<(Node<'a>, &'a str)> {
         let &[start, end] = self.elements.get(nth)?;
         let index = self.slots.last()?.at + nth as u32;
-        Some((Node { doc: self, index }, &self.body[start as usize..end as usize]))
+        Some((Node::new(self, index), &self.body[start as usize..end as usize]))
     }
 
     /// RFC 6901 pointer, from `unit` on, of where a refusal took place; empty for the webhook as a whole.
@@ -333,11 +336,11 @@ impl<'a> Node<'a> {
 
     /// The values of this list.
     pub fn items(self) -> Result<impl ExactSizeIterator<Item = Node<'a>>, Reject> {
-        let (doc, slot) = (self.doc, self.slot());
+        let slot = self.slot();
         if slot.kind != Kind::Array {
             return Err(self.refuse(Code::FieldType));
         }
-        Ok((slot.at..slot.at + slot.len).map(move |index| Node { doc, index }))
+        Ok((slot.at..slot.at + slot.len).map(move |index| Node { index, ..self }))
     }
 
     /// The keys and values of this object, in the order of the body; none if this is nowhere.
@@ -348,13 +351,18 @@ impl<'a> Node<'a> {
             false if self.slot().kind != Kind::Object => return Err(self.refuse(Code::FieldType)),
             false => self.slot().at..self.slot().at + self.slot().len,
         };
-        Ok(range.map(move |index| (doc.key(&doc.slots[index as usize]), Node { doc, index })))
+        Ok(range.map(move |index| (doc.key(&doc.slots[index as usize]), Node::new(doc, index))))
     }
 
     /// Whether a key is there, be it null.
     #[inline]
     pub fn has(self, key: &'static str) -> bool {
         !self.is_nowhere() && self.slot().kind == Kind::Object && self.position(key).is_some()
+    }
+
+    /// Whether a key is there, be it null, and not with what is not given out.
+    pub fn says(self, key: &'static str) -> bool {
+        self.has(key) && !self.value(key).is_ok_and(Node::is_hidden)
     }
 
     /// Whether a key is there and null.
@@ -517,16 +525,19 @@ impl<'a> Node<'a> {
         unknown: E,
     ) -> Result<(Option<E>, Option<Text<'a>>), Reject> {
         let node = self.value(keys)?;
-        match if node.is_nowhere() { None } else { node.read_text()? } {
-            Some(word) if !word.is_empty() => {
-                let meaning = known(&word).unwrap_or_else(|| {
-                    node.tell_odd();
-                    unknown
-                });
-                Ok((Some(meaning), Some(word)))
-            }
-            _ => Ok((None, None)),
+        if node.is_nowhere() {
+            return Ok((None, None));
         }
+        let word = node.read_text()?;
+        if word.as_deref() == Some("") {
+            return Ok((None, None));
+        }
+        // One that may not be said is none that is known.
+        let meaning = word.as_deref().and_then(known).unwrap_or_else(|| {
+            node.tell_odd();
+            unknown
+        });
+        Ok((Some(meaning), word))
     }
 
     /// Text in a form that people group by. What cannot be converted is nothing, and stays unread, so that it is kept.
@@ -586,7 +597,7 @@ impl<'a> Node<'a> {
             return;
         }
         let (echo, source) = (self.slot(), original.slot());
-        let child = |nth: u32| Node { doc: self.doc, index: echo.at + nth };
+        let child = |nth: u32| Node::new(self.doc, echo.at + nth);
         match echo.kind {
             Kind::Null => {}
             Kind::Object => {
@@ -601,14 +612,14 @@ impl<'a> Node<'a> {
                     let found = ahead.enumerate().find(|(_, it)| it.tag == slot.tag && original.doc.key(it) == key);
                     if let Some((skipped, _)) = found {
                         let twin = source.at + (next + skipped) as u32;
-                        child(nth).echoes(Node { doc: original.doc, index: twin });
+                        child(nth).echoes(Node::new(original.doc, twin));
                         next += skipped + 1;
                     }
                 }
             }
             Kind::Array => {
                 for nth in 0..echo.len.min(source.len) {
-                    child(nth).echoes(Node { doc: original.doc, index: source.at + nth });
+                    child(nth).echoes(Node::new(original.doc, source.at + nth));
                 }
             }
             _ => {
@@ -636,9 +647,22 @@ impl<'a> Node<'a> {
 // ---- values ----
 
 impl<'a> Node<'a> {
-    /// The text of this value; nothing if it is null.
+    /// The text of this value; nothing if it is null, or a document in which a secret stands. That one stays unread, so
+    /// that it is dropped by its rule.
     #[inline(always)]
     pub fn read_text(self) -> Result<Option<Text<'a>>, Reject> {
+        match self.read_any_text()? {
+            Some(text) if opens_document(&text) && holds_secret(&text, self.name(), self.doc.rules) => {
+                self.unmark();
+                Ok(None)
+            }
+            text => Ok(text),
+        }
+    }
+
+    /// The same, whatever stands in it: for what is no text in the end, but a number or a time, or is refused.
+    #[inline(always)]
+    fn read_any_text(self) -> Result<Option<Text<'a>>, Reject> {
         let slot = self.slot();
         match slot.kind {
             Kind::Plain | Kind::Number => {
@@ -685,7 +709,7 @@ impl<'a> Node<'a> {
     }
 
     fn read_long(self) -> Result<Option<i64>, Reject> {
-        let Some(text) = self.read_text()? else { return Ok(None) };
+        let Some(text) = self.read_any_text()? else { return Ok(None) };
         if text.is_empty() {
             return Ok(None);
         }
@@ -704,7 +728,7 @@ impl<'a> Node<'a> {
                 self.mark();
                 Text::Borrowed(self.doc.text(slot))
             }
-            _ => match self.read_text()? {
+            _ => match self.read_any_text()? {
                 Some(text) => text,
                 None => return Ok(None),
             },
@@ -722,7 +746,7 @@ impl<'a> Node<'a> {
             return Err(self.refuse(Code::TimeInvalid));
         }
         let was_marked = self.is_marked();
-        let Some(text) = self.read_text()? else { return Ok(None) };
+        let Some(text) = self.read_any_text()? else { return Ok(None) };
         let (time, was_cut) = match Micros::parse(&text) {
             Some(read) => read,
             None => self.in_configured_zone(&text).ok_or_else(|| self.refuse(Code::TimeInvalid))?,
@@ -743,7 +767,7 @@ impl<'a> Node<'a> {
     /// A number of units since 1970, a unit being so many microseconds.
     fn read_epoch(self, unit: i64) -> Result<Option<Micros>, Reject> {
         let was_marked = self.is_marked();
-        let Some(text) = self.read_text()? else { return Ok(None) };
+        let Some(text) = self.read_any_text()? else { return Ok(None) };
         let micros = Decimal::parse(&text).ok().and_then(|number| number.units().checked_mul(unit.into()));
         let Some(billionths) = micros else { return Err(self.refuse(Code::TimeInvalid)) };
         let (micros, rest) = (billionths.div_euclid(1_000_000_000), billionths.rem_euclid(1_000_000_000));
@@ -784,6 +808,17 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Whether this is a text that is not given out: see [`Node::read_text`].
+    pub fn is_hidden(self) -> bool {
+        self.is_text() && self.doc.hides_secret(self.slot(), self.name())
+    }
+
+    /// The key that it stands under.
+    #[cold]
+    fn name(self) -> &'a str {
+        self.doc.key(&self.doc.slots[self.named as usize])
+    }
+
     /// Tells of a word that is not in its list, or a form that cannot be read: it is drift.
     #[cold]
     pub fn tell_odd(self) {
@@ -806,7 +841,7 @@ impl<'a> Node<'a> {
         let slot = self.slot();
         if slot.kind.is_container() {
             for index in slot.at..slot.at + slot.len {
-                Node { doc: self.doc, index }.mark_all();
+                Node::new(self.doc, index).mark_all();
             }
         }
     }
@@ -831,16 +866,26 @@ impl<'a> Node<'a> {
         Reject { code, place: if self.is_nowhere() { Place::Whole } else { Place::Node(self.index) } }
     }
 
-    /// Refuses for a key that is not there.
+    /// Refuses for a key that is not there, or has what is not given out, which no required field can be.
     #[cold]
     #[inline(never)]
     pub fn missing(self, key: &'static str, code: Code) -> Reject {
+        match self.value(key) {
+            Ok(node) if node.is_hidden() => return node.refuse(Code::FieldType),
+            _ => {}
+        }
         Reject { code, place: if self.is_nowhere() { Place::Whole } else { Place::Absent(self.index, key) } }
     }
 
     /// The n-th child of this container.
     pub(super) fn nth(self, nth: usize) -> Node<'a> {
-        Node { doc: self.doc, index: self.slot().at + nth as u32 }
+        Node::new(self.doc, self.slot().at + nth as u32)
+    }
+
+    /// A place that stands under its own key.
+    #[inline(always)]
+    fn new(doc: &'a Doc<'a>, index: u32) -> Node<'a> {
+        Node { doc, index, named: index }
     }
 
     pub(super) fn doc(self) -> &'a Doc<'a> {
@@ -858,7 +903,7 @@ impl<'a> Node<'a> {
 
     #[inline(always)]
     fn nowhere(self) -> Node<'a> {
-        Node { doc: self.doc, index: NOWHERE }
+        Node::new(self.doc, NOWHERE)
     }
 
     /// The child under the first of `keys` that is there, unless it is null. A null counts as read.
@@ -875,7 +920,7 @@ impl<'a> Node<'a> {
             self.doc.mark(index);
             return Ok(None);
         }
-        Ok(Some(Node { doc: self.doc, index }))
+        Ok(Some(Node::new(self.doc, index)))
     }
 
     /// Where on the tape the child under `key` lies. This node is an object.

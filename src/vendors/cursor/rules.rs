@@ -1,6 +1,7 @@
 //! What is dropped and why. Data, so that what the docs say and what the code does are the same table. Knows no
 //! vendor: the tables are theirs.
 
+use super::hidden::{holds_secret, opens_document};
 use super::tape::tag;
 
 /// Why something that nobody read is left out of `extensions`.
@@ -30,6 +31,11 @@ impl Why {
             Why::Configured => "configured",
         }
     }
+
+    /// Whether what it drops may not be published in any way, not only not here.
+    fn closes(self) -> bool {
+        matches!(self, Why::Secret | Why::Privacy)
+    }
 }
 
 /// One rule. It covers the value under the key and whatever lies below it.
@@ -49,6 +55,14 @@ impl Rule {
 
     pub const fn under(under: &'static str, key: &'static str, why: Why) -> Rule {
         Rule { key, under: Some(under), why }
+    }
+
+    fn fits(&self, key: &str) -> bool {
+        match (self.key.strip_suffix('*'), self.key.strip_prefix('*')) {
+            (Some(head), _) => key.starts_with(head),
+            (_, Some(tail)) => key.ends_with(tail),
+            _ => key == self.key,
+        }
     }
 }
 
@@ -89,18 +103,30 @@ impl Rules {
         if let Some((_, rule)) = exact {
             return Some(rule.why);
         }
-        let pattern = self.patterns.iter().find(|rule| {
-            let fits = match rule.key.strip_suffix('*') {
-                Some(head) => key.starts_with(head),
-                None => rule.key.strip_prefix('*').is_some_and(|tail| key.ends_with(tail)),
-            };
-            fits && in_place(rule)
-        });
+        let pattern = self.patterns.iter().find(|rule| rule.fits(key) && in_place(rule));
         // A secret is one under whatever name else: what a pattern drops here may stand in a text that is kept.
         match pattern {
-            Some(rule) if !is_secret_name(key) => Some(rule.why),
-            _ => is_secret_name(key).then_some(Why::Secret),
+            Some(rule) if !self.is_secret(key) => Some(rule.why),
+            _ => self.is_secret(key).then_some(Why::Secret),
         }
+    }
+
+    /// Whether a name says of itself that it is a secret's, or is itself a document that has one.
+    #[inline]
+    fn is_secret(&self, key: &str) -> bool {
+        is_secret_name(key) || opens_document(key) && holds_secret(key, "", self)
+    }
+
+    /// Whether a rule keeps what stands under `key` out of every record, wherever it stands.
+    pub(super) fn closes(&self, key_tag: u32, key: &str, parent: &str) -> bool {
+        self.cover(key_tag, key, parent).is_some_and(Why::closes)
+    }
+
+    /// The same in a place of which is only known what it may lie under.
+    pub(super) fn may_close(&self, key: &str, under: &[&str]) -> bool {
+        let in_place = |rule: &Rule| rule.under.is_none_or(|it| under.contains(&it));
+        let closes = |rule: &Rule| rule.why.closes() && rule.fits(key) && in_place(rule);
+        is_secret_name(key) || self.iter().any(closes)
     }
 }
 

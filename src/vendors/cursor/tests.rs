@@ -1,7 +1,7 @@
 //! What the cursor promises: it reads exactly what RFC 8259 says, marks exactly what was read, and lists the rest.
 
 use super::*;
-use crate::canonical::{Decimal, ExtensionsBuffer, PiiClass, Privacy, Treatment};
+use crate::canonical::{Decimal, ExtensionsBuffer, PiiClass, Privacy, Text, Treatment};
 use crate::reject::{Code, Place, Reject};
 use crate::vendors::documents::Documents;
 use serde_json::{Value, json};
@@ -296,6 +296,23 @@ fn a_text_that_is_json_hides_nothing() {
         // As some programs begin a text, and with space that JSON does not have.
         ("x", "\u{feff}{\"token\":1}"),
         ("x", "\u{a0}{\"token\":1}\u{b}"),
+        // What is not JSON and can be read by others: lines of it, a comma too many, one that was cut off.
+        ("x", "{\"a\":1}\n{\"token\":1}"),
+        ("x", "\u{1e}[1]\n\u{1e}{\"token\":1}\n"),
+        ("x", "\"{}\"\n\"{\\\"token\\\":1}\""),
+        ("x", r#"{"token":1,}"#),
+        ("x", r#"[{"a":1},{"apiKey" : "S"#),
+        ("x", r#"{"a":"{\"b\":\"{\\\"token\\\":1}\"}","c":"#),
+        ("x", r#"{"\u0074oken":1,}"#),
+        // What it lies under cannot be told, so what it may lie under counts.
+        ("x", r#"{"gift_card":{"code":"GC"},}"#),
+        ("gift_card", r#"{"code":"GC",}"#),
+        ("x", r#"{"passport_number":"P",}"#),
+        // What Ruby, Python and JavaScript print.
+        ("x", r#"{"a"=>{"token"=>"S"}}"#),
+        ("x", r#"{:token=>"S"}"#),
+        ("x", "{'a': True, 'token': 'S'}"),
+        ("x", "[{a: 1, accessToken: 'S'}]"),
     ] {
         for body in
             [json!({"id": 1, key: text}), json!({"id": 1, key: [text]}), json!({"id": 1, "o": {"n": 1, key: text}})]
@@ -305,11 +322,112 @@ fn a_text_that_is_json_hides_nothing() {
             assert!(matches!(left[..], [] | [r#"{"n":1}"#]), "{body}: {left:?}");
         }
     }
-    for text in [r#"{"tokens":1,"code":"C","display_x":1}"#, "{token}", "[1] token", r#""token""#, r#"{"a":"token""#] {
+    for text in [
+        r#"{"tokens":1,"code":"C","display_x":1}"#,
+        "{token}",
+        "[1] token",
+        r#""token""#,
+        r#"{"a":"token""#,
+        // A title, and a sentence.
+        r#""The Secret": a novel"#,
+        "token: where is it?",
+        "{\"a\":1}\n{\"tokens\":\"token\"}",
+        "{=: :}",
+        r#"{{block code="C" token"#,
+        // A place of which is known what it lies under.
+        r#"{"gift_cards":{},"code":"C"}"#,
+    ] {
         let body = json!({"id": 1, "x": text});
         let left = left_over(&body.to_string(), &rules, |root| drop(root.id("id")));
         assert_eq!(left, [("/x".to_owned(), json!(text).to_string())]);
     }
+}
+
+/// A text with a field of its own is looked through as one without is: it reads as nothing, and is dropped by its rule.
+#[test]
+fn a_text_with_a_secret_in_it_is_not_given_out() {
+    let rules = Rules::new(&[&[Rule::under("gift_card", "code", Why::Secret)]]);
+    let secret = r#"{"a":{"token":"S"}}"#;
+    let body = json!({"text": secret, "id": secret, "word": secret, "form": secret, "look": secret, "leaf": secret,
+        "currency": secret, "tags": ["a", secret, "b"], "langs": ["en", secret], "required": secret, "null": null,
+        "gift_card": r#"[{"code":"GC"}]"#, "promotion": r#"[{"code":"GC"}]"#, "gifts": {"gift_card": [r#"{"code":"GC"}"#]},
+        "open": r#"{"a":1}"#, "repeats": secret, "plain": "a"});
+    let (body, mut tape) = (body.to_string(), Tape::default());
+    let text = tape.read(body.as_bytes(), DEPTH).expect("JSON");
+    let doc = Doc::new(&tape, text, &rules, None);
+    let root = doc.root();
+    assert_eq!(root.text("text"), Ok(None));
+    assert_eq!(root.text(["text", "plain"]), Ok(None), "an alias is chosen by its key");
+    assert_eq!(root.id("id"), Ok(None));
+    assert_eq!(root.look("look"), Ok(None));
+    assert_eq!(root.peek("look"), None);
+    assert_eq!(root.value("leaf").unwrap().read_leaf_text(), Ok(None));
+    assert_eq!(root.form("form", |text| Some(Text::Owned(text.to_owned()))), Ok(None));
+    assert_eq!(root.same_currency("currency", Some("EUR")), Ok(()));
+    assert_eq!(root.texts("tags").unwrap(), ["a", "b"]);
+    assert_eq!(root.forms("langs", |text| Some(Text::Owned(text.to_owned()))).unwrap(), ["en"]);
+    root.repeats("repeats", Some(secret)).unwrap();
+    // Something was said, and it is none of the words that are known.
+    assert_eq!(root.word("word", |_| Some(1), 0), Ok((Some(0), None)));
+    assert_eq!(root.word("null", |_| Some(1), 0), Ok((None, None)));
+    // The rules hold for a text in the place where it stands.
+    assert_eq!(root.text("gift_card"), Ok(None));
+    assert_eq!(root.text("promotion").unwrap().as_deref(), Some(r#"[{"code":"GC"}]"#));
+    assert_eq!(root.child("gifts").unwrap().texts("gift_card").unwrap(), [""; 0]);
+    assert_eq!(root.text("open").unwrap().as_deref(), Some(r#"{"a":1}"#));
+    assert_eq!(root.text("plain").unwrap().as_deref(), Some("a"));
+    // What has to be there is refused, and in the place of the text.
+    let at = |reject: Reject| (reject.code.as_str(), doc.pointer(root, &reject));
+    assert_eq!(at(root.require_id("required").unwrap_err()), ("field.type", "/required".into()));
+    assert_eq!(at(root.missing("required", Code::EnvelopeMissing)), ("field.type", "/required".into()));
+    assert_eq!(at(root.missing("null", Code::FieldMissing)), ("field.missing", "/null".into()));
+    // Nor does a body say of it that it is null.
+    assert_eq!(["required", "null", "open", "gone"].map(|key| root.says(key)), [false, true, true, false]);
+    // What is to be a number or a time is no text, and is refused as ever.
+    assert_eq!(at(root.money("text").unwrap_err()), ("money.invalid", "/text".into()));
+    assert_eq!(at(root.long("id").unwrap_err()), ("number.range", "/id".into()));
+    assert_eq!(at(root.time("look").unwrap_err()), ("time.invalid", "/look".into()));
+}
+
+/// Each leaf of it is told to be dropped by the rule, and nothing of it is kept.
+#[test]
+fn a_text_that_is_not_given_out_is_dropped_by_its_rule() {
+    #[derive(Default)]
+    struct Fates(Vec<Fate>);
+    impl Watch for Fates {
+        const EACH_LEAF: bool = true;
+
+        fn leaf(&mut self, _: u32, fate: Fate) {
+            self.0.push(fate);
+        }
+    }
+    let rules = nothing();
+    let secret = r#"{"a":{"token":"S"}}"#;
+    let body =
+        json!({"text": secret, "tags": [secret], "unread": secret, "skipped": secret, "word": secret}).to_string();
+    let (mut tape, mut out, mut fates) = (Tape::default(), ExtensionsBuffer::default(), Fates::default());
+    let body = tape.read(body.as_bytes(), DEPTH).expect("JSON");
+    let doc = Doc::new(&tape, body, &rules, None);
+    doc.root().text("text").unwrap();
+    doc.root().texts("tags").unwrap();
+    doc.root().word("word", |_| Some(1), 0).unwrap();
+    doc.root().value("skipped").unwrap().skip();
+    doc.root().leftovers(Keeping::EVERYTHING, &mut String::new(), &mut out, &mut fates).expect("room");
+    assert_eq!(out.view().iter().count(), 0);
+    assert_eq!(fates.0, [Fate::Dropped(Why::Secret); 5]);
+}
+
+/// A key that is itself such a document is a secret's too: it would stand in a pointer, or name an attribute.
+#[test]
+fn a_key_that_is_a_document_hides_nothing() {
+    let key = r#"{"token":"S"}"#;
+    let body = json!({"id": 1, key: 1, "a": {key: {"b": 2}, "c": {key: 3}, "{}": 4}}).to_string();
+    let left = left_over(&body, &nothing(), |root| {
+        root.id("id").unwrap();
+        assert!(root.is_dropped_as(key));
+        assert!(!root.is_dropped_as("{}"));
+    });
+    assert_eq!(left, [("/a".to_owned(), r#"{"{}":4}"#.to_owned())]);
 }
 
 /// Some senders escape every letter that is not ASCII. That makes no document of a text.

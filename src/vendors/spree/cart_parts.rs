@@ -1,7 +1,7 @@
 //! `line_item.*` and `wished_item.*`: one line of a [`Cart`]. A line names no cart, a wished item its list. Knows no whole
 //! cart.
 
-use super::shared::{id_or_of, line_item as line, option, part};
+use super::shared::{id_or_of, in_currency_of, inventory_tracking, line_item as line, option, part};
 use super::{Envelope, Mapped};
 use crate::canonical::{Action, Attributes, Cart, CartKind, Entity, LineItem, forms};
 use crate::reject::Reject;
@@ -29,10 +29,15 @@ pub(super) fn wished_item<'a>(envelope: &Envelope<'a>, action: Action) -> Result
     part(data, action, "wished_item", Entity::Cart(Box::new(cart)), SAID)
 }
 
-/// What is wished for, as far as the whole variant in it says what a line has a field for.
+/// What is wished for, as the whole variant in it says. What is only about the catalog, such as since when the variant is
+/// in it, the events of the variant have.
 fn wished_line<'a>(item: Node<'a>) -> Result<LineItem<'a>, Reject> {
     let variant = item.child("variant")?;
     let price = variant.child("price")?;
+    let currency = price.form("currency", forms::currency)?;
+    // Only where a price list makes another one of it.
+    let original_price = variant.child("original_price")?;
+    in_currency_of(original_price, currency.as_ref())?;
     Ok(LineItem {
         id: item.id("id")?,
         parent_id: None,
@@ -48,7 +53,7 @@ fn wished_line<'a>(item: Node<'a>) -> Result<LineItem<'a>, Reject> {
         options: variant.list("option_values", option)?,
         quantity: item.long("quantity")?,
         unit_price: price.money("amount")?,
-        list_price: None,
+        list_price: original_price.money("amount")?,
         sale_price: None,
         promo_price: None,
         compare_at_price: price.money("compare_at_amount")?,
@@ -63,7 +68,7 @@ fn wished_line<'a>(item: Node<'a>) -> Result<LineItem<'a>, Reject> {
         tax_additional_total: None,
         adjustment_total: None,
         total: None,
-        currency: price.form("currency", forms::currency)?,
+        currency,
         taxes: Vec::new(),
         requires_shipping: None,
         taxable: None,
@@ -77,5 +82,15 @@ fn wished_line<'a>(item: Node<'a>) -> Result<LineItem<'a>, Reject> {
         attributes: Attributes::default(),
         created_at: item.time("created_at")?,
         updated_at: item.time("updated_at")?,
+        price_list_id: price.id("price_list_id")?,
+        is_master: variant.boolean("is_master")?,
+        inventory_tracking: inventory_tracking(variant)?,
+        vendor_inventory_tracking: None,
+        in_stock: variant.boolean("in_stock")?,
+        purchasable: variant.boolean("purchasable")?,
+        backorderable: variant.boolean("backorderable")?,
+        width: variant.decimal("width")?,
+        height: variant.decimal("height")?,
+        depth: variant.decimal("depth")?,
     })
 }

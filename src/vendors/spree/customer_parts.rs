@@ -1,9 +1,9 @@
 //! Newsletter subscriptions, store credits and saved means of payment: one part of a [`Customer`], who need not be named.
 //! Knows no whole customer.
 
-use super::shared::{id_or_of, part};
+use super::shared::{id_or_of, part, store_credit as credit};
 use super::{Envelope, Mapped};
-use crate::canonical::{Action, Consent, ConsentPurpose, Customer, Entity, PaymentSetup, StoreCredit, Text, forms};
+use crate::canonical::{Action, Consent, ConsentPurpose, Customer, Entity, PaymentSetup, Text};
 use crate::reject::Reject;
 
 /// Who has not confirmed it has not granted it. A guest who subscribes has an e-mail address and no id.
@@ -22,20 +22,13 @@ pub(super) fn newsletter_subscriber<'a>(envelope: &Envelope<'a>, action: Action)
         consents: vec![consent],
         ..Customer::default()
     };
-    let present: &[&str] = if data.has("email") { &["email", "consents"] } else { &["consents"] };
+    let present: &[&str] = if data.says("email") { &["email", "consents"] } else { &["consents"] };
     part(data, action, "newsletter_subscriber", Entity::Customer(Box::new(customer)), present)
 }
 
 pub(super) fn store_credit<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
     let data = envelope.data;
-    let credit = StoreCredit {
-        id: data.id("id")?,
-        amount: data.money("amount")?,
-        amount_used: data.money("amount_used")?,
-        amount_remaining: data.money("amount_remaining")?,
-        currency: data.form("currency", forms::currency)?,
-    };
-    let customer = Customer { store_credits: vec![credit], ..Customer::default() };
+    let customer = Customer { store_credits: vec![credit(data, data.id("id")?)?], ..Customer::default() };
     part(data, action, "store_credit", Entity::Customer(Box::new(customer)), &["store_credits"])
 }
 
@@ -52,6 +45,8 @@ pub(super) fn payment_setup_session<'a>(envelope: &Envelope<'a>, action: Action)
         source_type: data.id("payment_source_type")?,
         source_id: data.id("payment_source_id")?,
         created_at: data.time("created_at")?,
+        method_description: method.text("description")?,
+        session_required: method.boolean("session_required")?,
     };
     let customer = Customer { id: data.id("customer_id")?, payment_setups: vec![setup], ..Customer::default() };
     part(data, action, "payment_setup_session", Entity::Customer(Box::new(customer)), &["payment_setups"])

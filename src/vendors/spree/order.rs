@@ -1,11 +1,11 @@
 //! `order.*`: an [`Order`] once it is complete; until then it is a cart, and none of this file's business but to say so.
 //! Knows no other event.
 
-use super::shared::{address, coverage, currency_or, discount, id_or_of, in_currency_of, line_item};
+use super::shared::{address, coverage, currency_or, discount, id_or_of, in_currency_of, line_item, store_credit};
 use super::{Envelope, Mapped, cart};
 use crate::canonical::{
     Action, Address, Attributes, Coverage, Entity, FulfillmentStatus, Order, OrderPaymentStatus, OrderStatus, Payment,
-    PaymentStatus, Shipment, ShipmentItem, Text, forms,
+    PaymentStatus, Shipment, ShipmentItem, StoreCredit, Text, forms,
 };
 use crate::reject::Reject;
 use crate::vendors::cursor::Node;
@@ -247,7 +247,17 @@ pub(super) fn payment<'a>(payment: Node<'a>, of_order: Option<&Text<'a>>) -> Res
         processed_at: None,
         created_at: payment.time("created_at")?,
         updated_at: payment.time("updated_at")?,
+        method_description: method.text("description")?,
+        session_required: method.boolean("session_required")?,
+        is_default_source: source.boolean("default")?,
+        store_credit: credit(source)?,
     })
+}
+
+/// What the source of a payment says of itself, if it is a store credit. Its id is the payment's `source_id`.
+fn credit<'a>(source: Node<'a>) -> Result<Option<StoreCredit<'a>>, Reject> {
+    let credit = store_credit(source, None)?;
+    Ok(Some(credit).filter(|credit| *credit != StoreCredit::default()))
 }
 
 fn payment_status(state: &str) -> Option<PaymentStatus> {

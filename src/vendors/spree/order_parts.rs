@@ -5,7 +5,7 @@ use super::order::{payment as of_payment, shipment as of_shipment};
 use super::shared::{digital_link as link, id_or_of, part};
 use super::{Envelope, Mapped};
 use crate::canonical::{
-    Action, Entity, FulfillmentStatus, LineItem, Order, PaymentSession, PaymentSessionStatus, Refund, Return,
+    Action, Entity, FulfillmentStatus, LineItem, Order, Payment, PaymentSession, PaymentSessionStatus, Refund, Return,
     ReturnItem, ReturnKind, ReturnStatus, Text, forms,
 };
 use crate::reject::Reject;
@@ -17,8 +17,7 @@ pub(super) fn payment<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Map
     part(data, action, "payment", Entity::Order(Box::new(order)), &["payments"])
 }
 
-/// The payment that came of it has events of its own. Here it gives its id, and the rest stays unread: in `payments` it
-/// would be a second component.
+/// The payment that came of it is the session's: in `payments` it would be a second component.
 pub(super) fn payment_session<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Mapped<'a>, Reject> {
     let data = envelope.data;
     let (status, vendor_status) = data.word("status", session_status, PaymentSessionStatus::Unknown)?;
@@ -36,9 +35,18 @@ pub(super) fn payment_session<'a>(envelope: &Envelope<'a>, action: Action) -> Re
         payment_id: data.child("payment")?.id("id")?,
         expires_at: data.time("expires_at")?,
         created_at: data.time("created_at")?,
+        method_description: method.text("description")?,
+        session_required: method.boolean("session_required")?,
+        payment: paid_with(data)?,
     };
     let order = Order { id: data.id("order_id")?, payment_sessions: vec![session], ..Order::default() };
     part(data, action, "payment_session", Entity::Order(Box::new(order)), &["payment_sessions"])
+}
+
+/// The payment of a session as its own events map it. Its id is the session's `payment_id`.
+fn paid_with<'a>(session: Node<'a>) -> Result<Option<Payment<'a>>, Reject> {
+    let payment = session.object("payment", |payment| Ok(Payment { id: None, ..of_payment(payment, None)? }))?;
+    Ok(payment.filter(|payment| *payment != Payment::default()))
 }
 
 fn session_status(status: &str) -> Option<PaymentSessionStatus> {

@@ -11,6 +11,7 @@ macro_rules! sample {
 }
 
 const CARD: &str = sample!("payment.completed");
+const CREDIT: &str = sample!("payment.updated.store_credit");
 const SESSION: &str = sample!("payment_session.completed");
 const SETUP: &str = sample!("payment_setup_session.failed");
 const SHIPMENT: &str = sample!("shipment.shipped");
@@ -26,50 +27,17 @@ pub(super) const PARTS: &[(&str, &[&str])] = &[
     (LINE, &[]),
     (RELEASED_LINE, &["/data/option_values/0/position", "/data/digital_links/0/authorizable"]),
     (WISHED, &[
-        // Of the variant and not of the wish.
-        "/data/variant/is_master",
-        "/data/variant/track_inventory",
+        // Of its place in the catalog and not of the wish.
         "/data/variant/image_count",
-        "/data/variant/purchasable",
-        "/data/variant/in_stock",
-        "/data/variant/backorderable",
-        "/data/variant/height",
-        "/data/variant/width",
-        "/data/variant/depth",
         "/data/variant/price/id",
         "/data/variant/created_at",
         "/data/variant/updated_at",
     ]),
-    (sample!("payment.paid"), &[
-        "/data/source/default",
-        "/data/payment_method/session_required",
-    ]),
-    (CARD, &[
-        "/data/source/default",
-        "/data/payment_method/session_required",
-    ]),
-    (sample!("payment.updated.store_credit"), &[
-        // The credit has events of its own.
-        "/data/source/amount",
-        "/data/source/amount_used",
-        "/data/source/amount_remaining",
-        "/data/source/currency",
-        "/data/payment_method/session_required",
-    ]),
-    (sample!("payment_session.updated"), &["/data/payment_method/session_required"]),
-    (SESSION, &[
-        "/data/payment_method/session_required",
-        // So has the payment.
-        "/data/payment/payment_method_id",
-        "/data/payment/response_code",
-        "/data/payment/number",
-        "/data/payment/amount",
-        "/data/payment/status",
-        "/data/payment/source_type",
-        "/data/payment/source_id",
-        "/data/payment/source",
-        "/data/payment/payment_method",
-    ]),
+    (sample!("payment.paid"), &[]),
+    (CARD, &[]),
+    (CREDIT, &[]),
+    (sample!("payment_session.updated"), &[]),
+    (SESSION, &[]),
     (SHIPMENT, &[]),
     (sample!("shipment.shipped.thin"), &[]),
     (sample!("refund.created"), &[]),
@@ -90,8 +58,8 @@ pub(super) const PARTS: &[(&str, &[&str])] = &[
     (sample!("newsletter_subscriber.updated"), &[]),
     (sample!("newsletter_subscriber.created.guest"), &[]),
     (sample!("store_credit.updated"), &[]),
-    (sample!("payment_setup_session.updated"), &["/data/payment_method/session_required"]),
-    (SETUP, &["/data/payment_method/session_required"]),
+    (sample!("payment_setup_session.updated"), &[]),
+    (SETUP, &[]),
 ];
 
 /// Family, entity, the list that the part stands in, and what else a body with nothing but times says.
@@ -395,6 +363,77 @@ fn what_a_wish_is_for_the_variant_says() {
     assert_eq!(other["extensions"]["/data/variant/id"], r#""var_k5nR8xLq""#);
 }
 
+/// What a price list makes cheaper has a price in the catalog too. It is a line's `list_price`, in the line's currency.
+#[test]
+fn a_wish_by_a_price_list_has_the_catalogs_price_too() {
+    let wish = |original: Value| {
+        changed(WISHED, |body| {
+            body["data"]["variant"]["price"]["price_list_id"] = json!("pl_1");
+            body["data"]["variant"]["original_price"] = original;
+        })
+    };
+    let record = wish(json!({"id": "pri_0", "amount": "35.50", "currency": "USD", "price_list_id": null}));
+    let line = &record["cart"]["line_items"][0];
+    assert_eq!((&line["unit_price"], &line["list_price"]), (&json!("29.99"), &json!("35.5")));
+    assert_eq!((&line["price_list_id"], &line["currency"]), (&json!("pl_1"), &json!("USD")));
+    assert_eq!(record["extensions"]["/data/variant/original_price/id"], r#""pri_0""#);
+    assert_eq!(record["extensions"].get("/data/variant/original_price/currency"), None);
+    let refused = wish(json!({"amount": "35.50", "currency": "EUR"}));
+    assert_eq!(refused["code"], "money.mixed_currency");
+    assert_eq!(refused["pointer"], "/data/variant/original_price/currency");
+}
+
+#[test]
+fn whether_the_quantity_of_a_wished_variant_counts_is_the_variants_word() {
+    for (said, told) in [(json!(true), json!("VARIANT")), (json!(false), json!("NONE")), (json!(null), Value::Null)] {
+        let record = changed(WISHED, |body| body["data"]["variant"]["track_inventory"] = said);
+        assert_eq!(record["cart"]["line_items"][0]["inventory_tracking"], told);
+    }
+}
+
+/// It says of its payment what the payment's own event says, but for the id, which is the session's `payment_id`.
+#[test]
+fn a_sessions_payment_is_a_payment() {
+    let card: Value = serde_json::from_str(CARD).expect("JSON");
+    let mut alone = event(&card)["order"]["payments"][0].take();
+    let id = alone["id"].take();
+    let mut record = changed(SESSION, |body| body["data"]["payment"] = card["data"].clone());
+    assert_eq!(record["order"]["payments"], json!([]), "it would be a second component");
+    assert_eq!(record["order"]["payment_sessions"][0]["payment_id"], id);
+    assert_eq!(record["order"]["payment_sessions"][0]["payment"].take(), alone);
+    for nobody in [json!(null), json!({}), json!({"id": "py_1"})] {
+        let record = changed(SESSION, |body| body["data"]["payment"] = nobody.clone());
+        let session = &record["order"]["payment_sessions"][0];
+        assert_eq!((&session["payment"], &record["extensions"]), (&Value::Null, &json!({})), "{nobody}");
+        assert_eq!(session["payment_id"], nobody.get("id").cloned().unwrap_or_default(), "{nobody}");
+    }
+}
+
+/// A store credit says of itself what a card does not.
+#[test]
+fn a_payment_says_how_much_is_left_of_a_store_credit() {
+    let credit = |sample| changed(sample, |_| ())["order"]["payments"][0]["store_credit"].take();
+    assert_eq!(
+        credit(CREDIT),
+        json!({"id": null, "amount": "100", "amount_used": "25", "amount_remaining": "75", "currency": "USD"})
+    );
+    assert_eq!(credit(CARD), Value::Null);
+}
+
+#[test]
+fn a_payment_method_says_what_the_shop_tells_of_it() {
+    for (sample, list) in
+        [(CARD, "/order/payments/0"), (SESSION, "/order/payment_sessions/0"), (SETUP, "/customer/payment_setups/0")]
+    {
+        let record = changed(sample, |body| {
+            body["data"]["payment_method"]["description"] = json!("By card");
+            body["data"]["payment_method"]["session_required"] = json!(true);
+        });
+        let it = record.pointer(list).expect(list);
+        assert_eq!((&it["method_description"], &it["session_required"]), (&json!("By card"), &json!(true)), "{list}");
+    }
+}
+
 #[test]
 fn a_payment_alone_is_in_no_currency_but_its_own() {
     let payment = |record: &Value| record["order"]["payments"][0]["currency"].clone();
@@ -468,8 +507,16 @@ fn every_amount_of_a_part_has_its_place() {
         (LINE, "/total", "/cart/line_items/0/total"),
         (WISHED, "/variant/price/amount", "/cart/line_items/0/unit_price"),
         (WISHED, "/variant/price/compare_at_amount", "/cart/line_items/0/compare_at_price"),
+        (WISHED, "/variant/weight", "/cart/line_items/0/weight"),
+        (WISHED, "/variant/width", "/cart/line_items/0/width"),
+        (WISHED, "/variant/height", "/cart/line_items/0/height"),
+        (WISHED, "/variant/depth", "/cart/line_items/0/depth"),
         (CARD, "/amount", "/order/payments/0/amount"),
+        (CREDIT, "/source/amount", "/order/payments/0/store_credit/amount"),
+        (CREDIT, "/source/amount_used", "/order/payments/0/store_credit/amount_used"),
+        (CREDIT, "/source/amount_remaining", "/order/payments/0/store_credit/amount_remaining"),
         (SESSION, "/amount", "/order/payment_sessions/0/amount"),
+        (SESSION, "/payment/amount", "/order/payment_sessions/0/payment/amount"),
         (SHIPMENT, "/cost", "/order/shipments/0/cost"),
         (sample!("refund.created"), "/amount", "/order/refunds/0/amount"),
         (sample!("reimbursement.updated"), "/total", "/order/returns/0/total"),

@@ -1,10 +1,10 @@
 //! Variants, prices, pictures, stock and downloads: one part of a [`Product`]. A variant names its product, a picture
 //! may; of the others some name a variant, some nobody. Knows no whole product.
 
-use super::shared::{option, part, price_of, prices};
+use super::shared::{inventory_tracking, option, part, price_of, prices};
 use super::{Envelope, Mapped};
 use crate::canonical::{
-    Action, Attributes, Entity, Image, InventoryTracking, PriceKind, Product, StockLevel, StockMovement, Text, Variant,
+    Action, Attributes, Entity, Image, PriceKind, Product, StockLevel, StockMovement, Text, Variant,
 };
 use crate::reject::Reject;
 use crate::vendors::cursor::Node;
@@ -25,10 +25,7 @@ pub(super) fn variant<'a>(envelope: &Envelope<'a>, action: Action) -> Result<Map
         stock_levels: Vec::new(),
         stock_movements: Vec::new(),
         inventory_quantity: None,
-        inventory_tracking: data.boolean("track_inventory")?.map(|is_tracked| match is_tracked {
-            true => InventoryTracking::Variant,
-            false => InventoryTracking::None,
-        }),
+        inventory_tracking: inventory_tracking(data)?,
         vendor_inventory_tracking: None,
         inventory_tracking_service: None,
         in_stock: data.boolean("in_stock")?,

@@ -2,8 +2,8 @@
 //! Knows no event.
 
 use crate::canonical::{
-    Action, Address, Attributes, ChosenOption, Component, Coverage, DigitalLink, Discount, Entity, LineItem, Price,
-    PriceKind, Text, forms,
+    Action, Address, Attributes, ChosenOption, Component, Coverage, DigitalLink, Discount, Entity, InventoryTracking,
+    LineItem, Price, PriceKind, StoreCredit, Text, forms,
 };
 use crate::reject::Reject;
 use crate::vendors::Mapped;
@@ -147,6 +147,16 @@ pub(super) fn line_item<'a>(item: Node<'a>, of_order: Option<&Text<'a>>) -> Resu
         attributes: Attributes::default(),
         created_at: item.time("created_at")?,
         updated_at: item.time("updated_at")?,
+        price_list_id: None,
+        is_master: None,
+        inventory_tracking: None,
+        vendor_inventory_tracking: None,
+        in_stock: None,
+        purchasable: None,
+        backorderable: None,
+        width: None,
+        height: None,
+        depth: None,
     })
 }
 
@@ -186,6 +196,17 @@ pub(super) fn discount<'a>(discount: Node<'a>, of_order: Option<&Text<'a>>) -> R
     })
 }
 
+/// A customer's own, or what a payment is paid from.
+pub(super) fn store_credit<'a>(credit: Node<'a>, id: Option<Text<'a>>) -> Result<StoreCredit<'a>, Reject> {
+    Ok(StoreCredit {
+        id,
+        amount: credit.money("amount")?,
+        amount_used: credit.money("amount_used")?,
+        amount_remaining: credit.money("amount_remaining")?,
+        currency: credit.form("currency", forms::currency)?,
+    })
+}
+
 /// Of a variant, or of the default one of a product: what a customer pays, and what it is in the catalog where a price
 /// list makes that another.
 pub(super) fn prices<'a>(node: Node<'a>) -> Result<Vec<Price<'a>>, Reject> {
@@ -194,6 +215,14 @@ pub(super) fn prices<'a>(node: Node<'a>) -> Result<Vec<Price<'a>>, Reject> {
         node.object("original_price", |price| price_of(price, Some(PriceKind::Base)))?,
     ];
     Ok(prices.into_iter().flatten().collect())
+}
+
+/// Of a variant: its own quantity counts, or nobody's.
+pub(super) fn inventory_tracking(variant: Node<'_>) -> Result<Option<InventoryTracking>, Reject> {
+    Ok(variant.boolean("track_inventory")?.map(|is_tracked| match is_tracked {
+        true => InventoryTracking::Variant,
+        false => InventoryTracking::None,
+    }))
 }
 
 pub(super) fn price_of<'a>(price: Node<'a>, kind: Option<PriceKind>) -> Result<Price<'a>, Reject> {

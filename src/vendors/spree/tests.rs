@@ -701,9 +701,6 @@ fn what_is_read_is_used() {
 #[test]
 fn what_is_left_over_is_known() {
     let order: &[&str] = &[
-        // Of the wallet, and of how the shop is set up.
-        "/data/payments/0/source/default",
-        "/data/payments/0/payment_method/session_required",
         "/data/bill_address/quick_checkout",
         "/data/ship_address/quick_checkout",
         // On offer, not used.
@@ -714,8 +711,6 @@ fn what_is_left_over_is_known() {
         "/data/items/0/option_values/0/position",
         // Quotes.
         "/data/fulfillments/0/delivery_rates",
-        "/data/payments/0/source/default",
-        "/data/payments/0/payment_method/session_required",
         "/data/billing_address/quick_checkout",
         "/data/shipping_address/quick_checkout",
         // How the market is set up, not how the order was.
