@@ -87,7 +87,7 @@ def test_the_day_has_what_makes_it_hard(played, translated):
 def test_shuffled_records_fold_to_the_states_of_the_fold_in_order(translated, page):
     records, in_order, _ = translated
     due = page["fold"](in_order)
-    for seed in range(5):
+    for seed in range(3):
         assert page["fold"](shuffled(records, seed)) == due
     # Not every fold is so: without the repeats' rule, or by arrival alone, other states come out.
     by_arrival = sorted(records, key=lambda record: record["event"]["meta"]["received_at"])
