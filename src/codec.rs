@@ -12,7 +12,7 @@ mod container;
 mod origin;
 
 pub use container::ContainerFile;
-pub use origin::{Origin, origin, unframed};
+pub use origin::{Origin, origin, schema_id, unframed};
 
 use crate::canonical::{EntityKind, Event};
 use serde::ser::{self, Serialize};

@@ -27,3 +27,8 @@ pub mod vendors;
 
 #[cfg(test)]
 mod filler;
+
+/// The code of docs/fifth-vendor.md, compiled and run as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/fifth-vendor.md")]
+struct FifthVendor;

@@ -7,12 +7,14 @@
 //! This module knows no registry; and no record passes through it.
 
 mod dictionary;
+mod plain;
 mod resolution;
 pub mod rules;
 mod shape;
 
 use crate::canonical::EntityKind;
 pub use dictionary::{dictionary, maps};
+pub use plain::Plain;
 pub use resolution::evolves;
 use serde_json::Value;
 use std::sync::LazyLock;

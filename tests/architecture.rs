@@ -150,6 +150,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["http.rs", "registry", "registry.rs", "cli/demo.rs", "cli/demo"]),
     ("base64", &["translate", "seal.rs", "cli/capsule.rs", "cli/dlq"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli/manual.rs"]),
+    ("clap_mangen", &["cli/manual.rs"]),
     ("hmac", &["canonical/privacy.rs"]),
     ("hpke", &["seal.rs"]),
     ("jiff", &["canonical/time.rs", "vendors/cursor", "translate.rs", "config.rs", "config"]),

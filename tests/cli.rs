@@ -332,6 +332,38 @@ fn the_demo_balances_and_shows_all_vendors_and_entities() {
 }
 
 #[test]
+fn the_demo_takes_webhooks_from_this_machine_only() {
+    for address in ["0.0.0.0:0", "192.0.2.1:8484", "8484"] {
+        let output = koine(&["demo", "--webhooks", address], "");
+        assert_eq!(code(&output), 2, "{address}");
+        assert!(text(&output.stderr).contains("127.0.0.1:8484"), "{}", text(&output.stderr));
+    }
+    let output = koine(&["demo", "--once", "--write-config", "demo.yaml"], "");
+    assert_eq!(code(&output), 2, "nobody is there any more to whom it would lead");
+}
+
+#[test]
+fn every_shell_can_complete_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = koine(&["completions", shell], "");
+        assert_eq!(code(&output), 0, "{shell}");
+        for word in ["redrive", "dry-run", "asyncapi"] {
+            assert!(text(&output.stdout).contains(word), "{shell} {word}");
+        }
+    }
+    assert_eq!(code(&koine(&["completions", "tcsh"], "")), 2);
+}
+
+#[test]
+fn events_need_a_broker_and_a_registry() {
+    let output = koine(&["events"], "");
+    assert_eq!(code(&output), 2);
+    for setting in ["kafka.bootstrap_servers", "registry.url"] {
+        assert!(text(&output.stderr).contains(setting), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn the_mapping_is_a_page_or_data_of_one_vendor_or_all() {
     let output = koine(&["mapping", "bspk", "--format", "json"], "");
     assert_eq!(code(&output), 0);

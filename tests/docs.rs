@@ -6,6 +6,7 @@ use koine::doctor;
 use koine::reject::Code;
 use koine::schemas;
 use koine::schemas::rules::Rule;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -80,6 +81,28 @@ fn the_topics_are_described_as_they_are() {
     koine(&["schemas", "export", "--asyncapi", "--out", &folder.to_string_lossy()]);
     let due = fs::read_to_string(folder.join("asyncapi.yaml")).expect("asyncapi.yaml");
     is_todays("docs/asyncapi.yaml", &due);
+}
+
+/// A page for each command, and none for a command that is gone.
+#[test]
+fn the_manual_pages_are_what_the_command_line_says() {
+    let due = Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");
+    if due.exists() {
+        fs::remove_dir_all(&due).expect("the last run's are gone");
+    }
+    koine(&["man", "--out", &due.to_string_lossy()]);
+    let pages = |folder: &Path| {
+        let entries = fs::read_dir(folder).expect("the pages");
+        let names = entries.map(|entry| entry.expect("a page").file_name().into_string().expect("UTF-8"));
+        names.collect::<BTreeSet<_>>()
+    };
+    let names = pages(&due);
+    assert!(names.contains("koine.1") && names.contains("koine-dlq-redrive.1"), "{names:?}");
+    for name in &names {
+        is_todays(&format!("docs/man/{name}"), &fs::read_to_string(due.join(name)).expect("a page"));
+    }
+    assert_eq!(pages(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/man")), names);
+    assert_eq!(koine(&["man"]), read("docs/man/koine.1"));
 }
 
 /// What a command prints.

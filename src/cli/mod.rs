@@ -7,6 +7,8 @@ mod credentials;
 mod demo;
 mod dlq;
 mod doctor;
+mod events;
+mod manual;
 mod mapping;
 mod only;
 mod own_port;
@@ -18,7 +20,7 @@ use crate::config::{Config, ConfigErrors, Context};
 use crate::kafka::{self, Trouble};
 use crate::translate::time_zone;
 use crate::vendors::VENDORS;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -80,6 +82,8 @@ enum Command {
     Translate(translate::Arguments),
     /// Where each leaf of each vendor's webhooks goes, made from what runs
     Mapping(mapping::Arguments),
+    /// Canonical records as JSON, as a consumer reads them
+    Events(events::Arguments),
     /// Look into dead letters, group them by cause, redrive them
     Dlq(dlq::Arguments),
     /// The canonical schemas: list, export, check, bundle, register
@@ -88,6 +92,15 @@ enum Command {
     Audit(audit::Arguments),
     /// What is wrong with brokers, topics, rights, registry and clock, and its cure
     Doctor(doctor::Arguments),
+    /// What a shell needs to complete koine's commands
+    Completions(manual::Completions),
+    /// The manual pages
+    Man(manual::Manual),
+}
+
+/// The command line as data.
+fn command_line() -> clap::Command {
+    Arguments::command()
 }
 
 /// How findings are written.
@@ -129,10 +142,13 @@ pub fn main() -> ExitCode {
         Command::Breaker(arguments) => breaker::run(arguments),
         Command::Translate(arguments) => translate::run(arguments),
         Command::Mapping(arguments) => mapping::run(arguments),
+        Command::Events(arguments) => events::run(arguments),
         Command::Dlq(arguments) => dlq::run(arguments),
         Command::Schemas(arguments) => schemas::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Completions(arguments) => manual::completions(arguments),
+        Command::Man(arguments) => manual::manual(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

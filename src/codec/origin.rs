@@ -55,6 +55,14 @@ pub fn unframed(framed: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// The id of the schema that a framed record was written with.
+pub fn schema_id(framed: &[u8]) -> Option<u32> {
+    match *framed {
+        [0, a, b, c, d, ..] => Some(u32::from_be_bytes([a, b, c, d])),
+        _ => None,
+    }
+}
+
 /// What is left to read.
 struct Avro<'a>(&'a [u8]);
 

@@ -2,6 +2,7 @@
 //! process; samples of the four vendors are fed as raw records; what comes out is read back by a consumer of its own,
 //! decoded by other code than ours, and shown.
 
+mod door;
 mod samples;
 mod view;
 
@@ -13,9 +14,12 @@ use crate::registry::decoder::Decoder;
 use crate::registry::embedded::Embedded;
 use crate::schemas;
 use crate::vendors::VENDORS;
+use door::{Door, Posted};
 use samples::{BROKEN, GOOD, Sample};
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use view::{SeenDeadLetter, SeenEvent, View};
@@ -25,12 +29,19 @@ pub struct Arguments {
     /// Translate every sample once, check that nothing was lost, and exit
     #[arg(long)]
     once: bool,
-    /// Webhooks a second that are fed, without --once
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Sample webhooks a second that are fed, without --once; 0: none, only what is posted
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     rate: u32,
     /// Where /metrics, /livez, /readyz and /version are served; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     http: SocketAddr,
+    /// Where webhooks can be posted, without --once: the body of POST /spree becomes a record of raw.spree. On this
+    /// machine only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = door::loopback)]
+    webhooks: SocketAddr,
+    /// Write a configuration with which other commands find this broker and registry: koine dlq list --config FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "once")]
+    write_config: Option<PathBuf>,
 }
 
 /// How long the embedded parts may take for anything.
@@ -42,7 +53,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Internal(error.to_string()))?;
     let world = World::start(&runtime)?;
-    let config = world.configuration(arguments.http)?;
+    let config = configuration_of(&world.yaml(arguments.http))?;
     runtime.block_on(async {
         let registry = Registry::new(&config.registry).map_err(Failure::Internal)?;
         super::schemas::register(&registry, &config).await.map_err(internal)
@@ -52,7 +63,18 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     eprintln!("broker    {}   (kcat -b {} -L)", world.broker.bootstrap_servers(), world.broker.bootstrap_servers());
     eprintln!("registry  {}", world.registry.url());
     eprintln!("metrics   http://{}/metrics", running.address());
-    if arguments.once { once(&world, running, &runtime) } else { live(&world, running, &runtime, arguments.rate) }
+    if arguments.once {
+        return once(&world, running, &runtime);
+    }
+    let (door, posted) = runtime
+        .block_on(Door::open(arguments.webhooks))
+        .map_err(|error| Failure::Usage(format!("--webhooks {}: {error}", arguments.webhooks)))?;
+    eprintln!("webhooks  http://{}/<vendor>   (POST)", door.address());
+    if let Some(file) = &arguments.write_config {
+        let wrong = |error: io::Error| Failure::Usage(format!("{}: {error}", file.display()));
+        std::fs::write(file, world.yaml(running.address())).map_err(wrong)?;
+    }
+    live(&world, running, &runtime, arguments.rate, &posted)
 }
 
 /// What the demo brings along.
@@ -67,7 +89,8 @@ impl World {
         let broker = EmbeddedBroker::start().map_err(internal)?;
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let registry = runtime.block_on(Embedded::start(here, schemas::evolves)).map_err(internal)?;
-        for (topics, partitions) in [(raw_topics(), RAW_PARTITIONS), (outputs(), OTHER_PARTITIONS)] {
+        let others = outputs().into_iter().chain(markers()).collect();
+        for (topics, partitions) in [(raw_topics(), RAW_PARTITIONS), (others, OTHER_PARTITIONS)] {
             for topic in topics {
                 broker.create_topic(&topic, partitions).map_err(internal)?;
             }
@@ -77,19 +100,17 @@ impl World {
         Ok(World { broker, registry, connection })
     }
 
-    fn configuration(&self, http: SocketAddr) -> Result<crate::config::Config, Failure> {
-        let yaml = format!(
+    /// The configuration of the demo's own koine.
+    fn yaml(&self, http: SocketAddr) -> String {
+        format!(
             "kafka: {{bootstrap_servers: '{}', group: demo}}\nregistry: {{url: '{}'}}\nhttp: {{listen: '{http}'}}\nlog: {{level: warn}}\n",
             self.broker.bootstrap_servers(),
             self.registry.url(),
-        );
-        configuration_of(&yaml)
+        )
     }
 
-    fn feed(&self, writer: &Writer, sample: &Sample, nth: usize) -> Result<(), Failure> {
-        let topic = format!("raw.{}", sample.vendor);
-        let key = format!("{}-{nth}", sample.name);
-        writer.write(&topic, &key, Some(sample.body), now()).map_err(internal)
+    fn feed(&self, writer: &Writer, vendor: &str, name: &str, nth: usize, body: &[u8]) -> Result<(), Failure> {
+        writer.write(&format!("raw.{vendor}"), &format!("{name}-{nth}"), Some(body), now()).map_err(internal)
     }
 }
 
@@ -102,12 +123,17 @@ fn outputs() -> Vec<String> {
     canonical.chain(raw_topics().iter().map(|raw| format!("dlq.{raw}"))).collect()
 }
 
+/// What `koine dlq redrive` writes beside them. This broker creates no topics for other clients.
+fn markers() -> Vec<String> {
+    raw_topics().iter().map(|raw| format!("dlq.{raw}.redriven")).collect()
+}
+
 /// Everything through, everything read back, and the sum made.
 fn once(world: &World, running: Running<'_>, runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
     let writer = Writer::open(&world.connection).map_err(internal)?;
     let mut fed = 0;
     for (nth, sample) in GOOD.iter().chain(BROKEN).enumerate() {
-        world.feed(&writer, sample, nth)?;
+        world.feed(&writer, sample.vendor, sample.name, nth, sample.body)?;
         fed += 1;
     }
     writer.finish(PATIENCE).map_err(internal)?;
@@ -169,8 +195,14 @@ fn read_all(
     Ok(count)
 }
 
-/// Feeds samples for ever, and shows what comes out.
-fn live(world: &World, running: Running<'_>, runtime: &tokio::runtime::Runtime, rate: u32) -> Result<(), Failure> {
+/// Feeds samples, and what is posted, for ever, and shows what comes out.
+fn live(
+    world: &World,
+    running: Running<'_>,
+    runtime: &tokio::runtime::Runtime,
+    rate: u32,
+    posted: &Receiver<Posted>,
+) -> Result<(), Failure> {
     let writer = Writer::open(&world.connection).map_err(internal)?;
     let decoder = Decoder::new(world.registry.url());
     let topics = outputs();
@@ -179,16 +211,23 @@ fn live(world: &World, running: Running<'_>, runtime: &tokio::runtime::Runtime, 
     let mut out = io::stdout().lock();
     let mut view = View::new(VENDORS.map(|vendor| vendor.name), out.is_terminal());
     let begun = Instant::now();
-    let mut fed = 0;
+    let (mut fed, mut taken) = (0, 0);
     while !running.is_finished() {
         let due = (begun.elapsed().as_secs_f64() * f64::from(rate)) as usize;
         while fed < due {
             let sample = nth_sample(fed);
-            world.feed(&writer, sample, fed)?;
+            world.feed(&writer, sample.vendor, sample.name, fed, sample.body)?;
             if let Some(counts) = view.counts(sample.vendor) {
                 counts.consumed += 1;
             }
             fed += 1;
+        }
+        for Posted { vendor, body } in posted.try_iter() {
+            world.feed(&writer, vendor, "posted", taken, &body)?;
+            if let Some(counts) = view.counts(vendor) {
+                counts.consumed += 1;
+            }
+            taken += 1;
         }
         match reader.poll(Duration::from_millis(20)) {
             Ok(Read::Record(record)) => match show(&mut view, &record, &decoder, runtime, &mut out) {
