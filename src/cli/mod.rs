@@ -7,9 +7,11 @@ mod credentials;
 mod demo;
 mod dlq;
 mod doctor;
+mod generate;
 mod mapping;
 mod only;
 mod own_port;
+mod ready;
 mod run;
 mod schemas;
 mod translate;
@@ -68,6 +70,10 @@ enum Command {
     Demo(demo::Arguments),
     /// The breakers of a translator that runs on this machine: list, resume
     Breaker(breaker::Arguments),
+    /// Whether the translator that runs on this machine is ready, by the exit status
+    Ready(own_port::Which),
+    /// Play the vendors: write samples of webhooks into the raw topics
+    Generate(generate::Arguments),
     /// Translate files, with no Kafka: one JSON line per outcome
     Translate(translate::Arguments),
     /// Where each leaf of each vendor's webhooks goes, made from what runs
@@ -119,6 +125,8 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Breaker(arguments) => breaker::run(arguments),
+        Command::Ready(which) => ready::run(&which),
+        Command::Generate(arguments) => generate::run(arguments),
         Command::Translate(arguments) => translate::run(arguments),
         Command::Mapping(arguments) => mapping::run(arguments),
         Command::Dlq(arguments) => dlq::run(arguments),
