@@ -364,6 +364,29 @@ fn events_need_a_broker_and_a_registry() {
 }
 
 #[test]
+fn ready_is_an_exit_status() {
+    let folder = Folder::new("ready");
+    // A port that was free a moment ago: nobody answers there.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    let config = folder.file("koine.yaml", &format!("http: {{listen: '{free}'}}"));
+    let output = koine(&["ready", "--config", &config], "");
+    assert_eq!(code(&output), 1, "not ready");
+    assert!(text(&output.stderr).contains("/readyz"), "{}", text(&output.stderr));
+    let output = koine(&["ready", "--config", &folder.file("wrong.yaml", "http: {liste: x}")], "");
+    assert_eq!(code(&output), 2, "what cannot be asked is not a state");
+}
+
+#[test]
+fn samples_go_to_topics_that_the_configuration_names() {
+    let folder = Folder::new("generate");
+    let config = "kafka: {bootstrap_servers: 'localhost:1'}\nsources: [{topics: ['^raw'], vendor: auto}]";
+    let output = koine(&["generate", "--config", &folder.file("koine.yaml", config)], "");
+    assert_eq!(code(&output), 2);
+    assert!(text(&output.stderr).contains("spree"), "{}", text(&output.stderr));
+    assert_eq!(code(&koine(&["generate", "--rate", "0"], "")), 2);
+}
+
+#[test]
 fn the_mapping_is_a_page_or_data_of_one_vendor_or_all() {
     let output = koine(&["mapping", "bspk", "--format", "json"], "");
     assert_eq!(code(&output), 0);

@@ -8,10 +8,12 @@ mod demo;
 mod dlq;
 mod doctor;
 mod events;
+mod generate;
 mod manual;
 mod mapping;
 mod only;
 mod own_port;
+mod ready;
 mod run;
 mod schemas;
 mod translate;
@@ -78,6 +80,10 @@ enum Command {
     Demo(demo::Arguments),
     /// The breakers of a translator that runs on this machine: list, resume
     Breaker(breaker::Arguments),
+    /// Whether the translator that runs on this machine is ready, by the exit status
+    Ready(own_port::Which),
+    /// Play the vendors: write samples of webhooks into the raw topics
+    Generate(generate::Arguments),
     /// Translate files, with no Kafka: one JSON line per outcome
     Translate(translate::Arguments),
     /// Where each leaf of each vendor's webhooks goes, made from what runs
@@ -140,6 +146,8 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Breaker(arguments) => breaker::run(arguments),
+        Command::Ready(which) => ready::run(&which),
+        Command::Generate(arguments) => generate::run(arguments),
         Command::Translate(arguments) => translate::run(arguments),
         Command::Mapping(arguments) => mapping::run(arguments),
         Command::Events(arguments) => events::run(arguments),

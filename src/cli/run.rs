@@ -82,7 +82,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// SIGTERM or SIGINT.
-async fn signal() {
+pub async fn signal() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -1,30 +1,42 @@
 //! A broker inside the process (librdkafka's own mock), for `koine demo` and tests: other clients can talk to it over
 //! TCP. It keeps everything in memory and does not isolate transactions. Knows nothing of what is written to it.
 
-use super::Connection;
 use super::trouble::Trouble;
+use super::{Connection, native};
+use rdkafka::config::ClientConfig;
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use std::time::Duration;
 
 /// The running broker. It ends when this is dropped.
 pub struct EmbeddedBroker {
-    cluster: MockCluster<'static, DefaultProducerContext>,
+    /// Whose broker it is; nothing is written with it.
+    client: BaseProducer,
 }
 
 impl EmbeddedBroker {
     pub fn start() -> Result<EmbeddedBroker, Trouble> {
-        let cluster = MockCluster::new(1).map_err(|error| Trouble::Fatal(error.to_string()))?;
-        Ok(EmbeddedBroker { cluster })
+        let client: BaseProducer = ClientConfig::new()
+            .set("test.mock.num.brokers", "1")
+            .create()
+            .map_err(|error| Trouble::Fatal(error.to_string()))?;
+        native::groups_form_at_once(client.client());
+        Ok(EmbeddedBroker { client })
+    }
+
+    fn cluster(&self) -> Option<MockCluster<'_, DefaultProducerContext>> {
+        self.client.client().mock_cluster()
     }
 
     /// `host:port` to connect to.
     pub fn bootstrap_servers(&self) -> String {
-        self.cluster.bootstrap_servers()
+        self.cluster().map(|cluster| cluster.bootstrap_servers()).unwrap_or_default()
     }
 
     pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), Trouble> {
-        self.cluster.create_topic(name, partitions, 1).map_err(|error| Trouble::Fatal(format!("{name}: {error}")))
+        let fatal = |why: String| Trouble::Fatal(format!("{name}: {why}"));
+        let cluster = self.cluster().ok_or_else(|| fatal("no embedded broker".to_owned()))?;
+        cluster.create_topic(name, partitions, 1).map_err(|error| fatal(error.to_string()))
     }
 }
 

@@ -53,6 +53,18 @@ pub fn flush<C: ProducerContext>(producer: &BaseProducer<C>, timeout: Duration) 
     unsafe { bindings::rd_kafka_flush(producer.client().native_ptr(), timeout_ms) };
 }
 
+/// Lets the groups of a client's own mock broker form as soon as the first member is there. Left alone it waits three seconds
+/// for more of them, as brokers do; nothing is done to a client without such a broker.
+pub fn groups_form_at_once<C: ClientContext>(client: &Client<C>) {
+    // SAFETY: the pointer is that of a client that is alive as long as the reference, and with it its broker, if it has one.
+    unsafe {
+        let cluster = bindings::rd_kafka_handle_mock_cluster(client.native_ptr());
+        if !cluster.is_null() {
+            bindings::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
+        }
+    }
+}
+
 /// Gives a client a token for SASL/OAUTHBEARER. The error is librdkafka's reason, which quotes no token.
 ///
 /// The wrapper does it only when librdkafka asks, which needs somebody who serves the client.

@@ -54,6 +54,11 @@ impl Connection {
         // Who asks librdkafka for its debug lines wants to see them.
         let is_debug = self.properties.iter().any(|(name, _)| name == "debug");
         config.set_log_level(if is_debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
+        let is_told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+        if !is_told && trusts_the_system(&self.properties) {
+            // The OpenSSL that is linked into this program knows no place where a system keeps its certificates.
+            config.set("ssl.ca.location", "probe");
+        }
         config
     }
 
@@ -104,6 +109,11 @@ impl Connection {
         };
         consumer.check().and_then(|()| producer.check())
     }
+}
+
+/// Whether nothing is said of whom to trust.
+fn trusts_the_system(properties: &[(String, String)]) -> bool {
+    !properties.iter().any(|(name, _)| name.starts_with("ssl.ca."))
 }
 
 /// What librdkafka says to a configuration, without a client being made.
@@ -224,6 +234,14 @@ mod tests {
         assert_eq!(config.get("linger.ms"), Some("50"));
         assert_eq!(config.get("transaction.timeout.ms"), Some("30000"));
         assert_eq!(config.get("partitioner"), Some("murmur2_random"));
+    }
+
+    #[test]
+    fn the_system_is_trusted_unless_somebody_else_is() {
+        let trusts = |properties: &[(&str, &str)]| trusts_the_system(&connection(properties).properties);
+        assert!(trusts(&[("security.protocol", "SSL"), ("ssl.certificate.location", "/client.pem")]));
+        assert!(!trusts(&[("ssl.ca.location", "/ca.pem")]));
+        assert!(!trusts(&[("ssl.ca.pem", "-----BEGIN CERTIFICATE-----")]));
     }
 
     #[test]

@@ -227,8 +227,8 @@ def deploy(raw, delivery, kafka, registry, directory):
     prefix = "chaos."
     sources = {prefix + name: vendor for name, vendor in raw.items()}
     stack.create({topic: RAW_PARTITIONS for topic in sources})
-    binary = Path(os.environ.get("KOINE_BIN") or servers.STACK.parent / "release" / "koine").resolve()
-    assert binary.is_file(), f"no {binary}: cargo build --release"
+    binary = Path(os.environ.get("KOINE_BIN") or servers.STACK.parent / "image" / "koine").resolve()
+    assert binary.is_file(), f"no {binary}: image/build"
     deployment = support.Deployment(stack, binary, directory, prefix, sources, prefix + "koine", delivery)
     deployment.create_outputs(CANONICAL_PARTITIONS, DEAD_PARTITIONS)
     deployment.register()

@@ -29,8 +29,8 @@ def stack():
 @pytest.fixture(scope="session")
 def koine():
     """The binary under test. That it is missing is a failure, never a reason to skip."""
-    binary = Path(os.environ.get("KOINE_BIN") or servers.STACK.parent / "release" / "koine").resolve()
-    assert binary.is_file(), f"no {binary}: cargo build --release"
+    binary = Path(os.environ.get("KOINE_BIN") or servers.STACK.parent / "image" / "koine").resolve()
+    assert binary.is_file(), f"no {binary}: image/build"
     return binary
 
 

@@ -3,7 +3,7 @@
 //! decoded by other code than ours, and shown.
 
 mod door;
-mod samples;
+pub(super) mod samples;
 mod view;
 
 use super::run::{self, Running};
@@ -15,7 +15,7 @@ use crate::registry::embedded::Embedded;
 use crate::schemas;
 use crate::vendors::VENDORS;
 use door::{Door, Posted};
-use samples::{BROKEN, GOOD, Sample};
+use samples::{BROKEN, GOOD, Sample, nth};
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -215,7 +215,7 @@ fn live(
     while !running.is_finished() {
         let due = (begun.elapsed().as_secs_f64() * f64::from(rate)) as usize;
         while fed < due {
-            let sample = nth_sample(fed);
+            let sample = nth(fed);
             world.feed(&writer, sample.vendor, sample.name, fed, sample.body)?;
             if let Some(counts) = view.counts(sample.vendor) {
                 counts.consumed += 1;
@@ -245,16 +245,6 @@ fn live(
         view.draw(&mut out).map_err(internal)?;
     }
     running.stop()
-}
-
-/// Samples in a mixed order, one in eight broken.
-fn nth_sample(nth: usize) -> &'static Sample {
-    if nth % 8 == 7 {
-        return &BROKEN[nth / 8 % BROKEN.len()];
-    }
-    // A step that has no divisor in common with the number of samples visits them all.
-    let step = [67, 71, 73].into_iter().find(|step| !GOOD.len().is_multiple_of(*step)).unwrap_or(1);
-    &GOOD[nth * step % GOOD.len()]
 }
 
 /// Counts and shows a record of an output topic.
@@ -294,8 +284,8 @@ fn show(
 }
 
 /// The samples' time in the raw topics is now, as that of webhooks would be.
-#[allow(clippy::disallowed_methods, reason = "the demo plays the outside world, which has a clock")]
-fn now() -> i64 {
+#[allow(clippy::disallowed_methods, reason = "plays the outside world, which has a clock")]
+pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as i64)
 }
 

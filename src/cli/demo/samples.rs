@@ -1,4 +1,5 @@
-//! What the demo feeds: every sample body of the four vendors, and some that are broken, one in each way.
+//! What `koine demo` and `koine generate` feed: every sample body of the four vendors, and some that are broken, one in
+//! each way. Knows nothing of what is in them.
 
 pub use crate::samples::{SAMPLES as GOOD, Sample};
 
@@ -34,3 +35,13 @@ pub const BROKEN: &[Sample] = broken! {
     "bold" "clock_missing_bold_order"
     "bold" "bold_total_word"
 };
+
+/// Samples in a mixed order, one in eight broken.
+pub fn nth(nth: usize) -> &'static Sample {
+    if nth % 8 == 7 {
+        return &BROKEN[nth / 8 % BROKEN.len()];
+    }
+    // A step that has no divisor in common with the number of samples visits them all.
+    let step = [67, 71, 73].into_iter().find(|step| !GOOD.len().is_multiple_of(*step)).unwrap_or(1);
+    &GOOD[nth * step % GOOD.len()]
+}
