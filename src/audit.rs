@@ -97,12 +97,15 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(Progress)) -> Result<Report, Tr
 /// What there is. The order of the questions matters, see [`World::new`].
 fn survey(plan: &Plan) -> Result<World, Trouble> {
     let is_raw = |topic: &str| (plan.source_of)(topic).is_some() && !plan.outputs.is_ours(topic);
+    let topics = kafka::Topics::open(&plan.connection)?;
+    // Who is not let in hears why here, and from the other questions only that there is no answer.
+    topics.all()?;
     let done = kafka::bounds(&plan.connection, Some(&plan.group), is_raw)?;
     let dead_letters: Vec<String> = done.iter().map(|raw| plan.outputs.dead_letter(&raw.topic)).collect();
     let is_output = |topic: &str| plan.outputs.is_canonical(topic) || dead_letters.iter().any(|name| name == topic);
     let outputs = kafka::bounds(&plan.connection, None, is_output)?;
     let raws = kafka::bounds(&plan.connection, None, is_raw)?;
-    let topics = kafka::Topics::open(&plan.connection)?.all()?.into_keys().collect();
+    let topics = topics.all()?.into_keys().collect();
     Ok(World::new(&done, outputs, raws, topics, &plan.outputs, &plan.source_of))
 }
 

@@ -4,6 +4,8 @@
 //! The embedded broker writes no transaction markers, so what was aborted can be read too, and it forgets the offsets of
 //! transactions. Here it is shown that nothing is lost; that nothing is doubled is shown on a real Kafka by `tests/e2e`.
 
+mod shared;
+
 use koine::codec::SchemaIds;
 use koine::config::{Config, Context, Source};
 use koine::http::Health;
@@ -11,9 +13,7 @@ use koine::kafka::Connection;
 use koine::pipeline::redrive::groups::{Fates, Groups};
 use koine::pipeline::redrive::lanes::{self, Fault, Filter};
 use koine::pipeline::redrive::{self, Job};
-use koine::pipeline::{
-    BreakerPlan, BreakerRules, Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables,
-};
+use koine::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, Service, tables};
 use koine::telemetry::{BuildInfo, Exposition, Metrics};
 use koine::translate::{Header, Outcome, RawRecord, SourceSettings, Translator};
 use rdkafka::ClientConfig;
@@ -23,6 +23,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
+use shared::BREAKER;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -34,17 +35,6 @@ const DEAD: &str = "dlq.raw.spree";
 const CANONICAL: [&str; 4] = ["commerce.customer.v1", "commerce.cart.v1", "commerce.order.v1", "commerce.product.v1"];
 const PARTITIONS: i32 = 3;
 const LONG: Duration = Duration::from_secs(30);
-
-/// The default: nothing here is so much, or lasts so long, that it would open.
-const BREAKER: BreakerPlan = BreakerPlan {
-    rules: BreakerRules {
-        records: 1000,
-        window: Duration::from_secs(30),
-        pause: Duration::from_secs(30),
-        longest_pause: Duration::from_secs(600),
-    },
-    pauses: true,
-};
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -804,6 +794,15 @@ fn a_redriven_record_that_no_topic_takes_is_renewed_and_its_siblings_pass() {
     let renewed = stage.read(DEAD).pop().unwrap();
     assert_eq!(renewed.header("koine.error.code").as_deref(), Some("record.too_large"));
     assert!(renewed.value.is_some());
+    // Once more: a dry run cannot know, and what is refused as before adds nothing.
+    let sizes = stage.sizes();
+    assert_eq!(stage.redrive(&[], true), Fates { done: 1, untried: 1, ..Fates::default() });
+    stage.cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
+    assert_eq!(stage.redrive(&[], false), Fates { done: 1, unchanged: 1, ..Fates::default() });
+    assert_eq!(stage.sizes(), sizes);
+    // The topic takes it now.
+    assert_eq!(stage.redrive(&[], false), Fates { done: 1, events: 1, ..Fates::default() });
+    assert_eq!(stage.redrive(&[], false), Fates { done: 2, ..Fates::default() });
 }
 
 #[test]

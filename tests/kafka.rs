@@ -4,10 +4,14 @@
 //! `tests/run` starts the broker and runs these; by hand: `KOINE_TEST_BROKERS=host:port cargo test --test kafka`. Every test
 //! makes topics of its own.
 
+mod shared;
+
 use koine::codec::SchemaIds;
 use koine::http::Health;
-use koine::kafka::{Connection, Consumer as Ours, ConsumerSettings, Polled};
-use koine::pipeline::{BreakerPlan, BreakerRules, Exit, Handle, Limits, Outputs, Plan, Policy, Service, tables};
+use koine::kafka::{
+    Connection, Consumer as Ours, ConsumerSettings, NextOffset, Polled, Read, Reader, Stretch, TopicPartition,
+};
+use koine::pipeline::{Exit, Handle, Limits, Outputs, Plan, Policy, Service, tables};
 use koine::telemetry::{BuildInfo, Exposition, Metrics};
 use koine::translate::SourceSettings;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -16,6 +20,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ThreadedProducer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use shared::BREAKER;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -26,17 +31,6 @@ const PARTITIONS: i32 = 6;
 const LONG: Duration = Duration::from_secs(90);
 /// Of so many records one cannot be read.
 const BROKEN_ONE_IN: usize = 50;
-
-/// The default: nothing here is so much, or lasts so long, that it would open.
-const BREAKER: BreakerPlan = BreakerPlan {
-    rules: BreakerRules {
-        records: 1000,
-        window: Duration::from_secs(30),
-        pause: Duration::from_secs(30),
-        longest_pause: Duration::from_secs(600),
-    },
-    pauses: true,
-};
 
 struct World {
     brokers: String,
@@ -130,6 +124,36 @@ impl World {
             producer.send(record).map_err(|(error, _)| error).unwrap();
         }
         producer.flush(LONG).unwrap();
+    }
+
+    /// A record that cannot be read in every partition, all of one transaction.
+    fn transaction(&self, key: &str, commits: bool) {
+        let mut config = self.client();
+        let producer: ThreadedProducer<_> = config.set("transactional.id", &self.run).create().unwrap();
+        producer.init_transactions(LONG).unwrap();
+        producer.begin_transaction().unwrap();
+        let raw = self.raw();
+        for partition in 0..PARTITIONS {
+            let record = BaseRecord::<str, str, ()>::to(&raw).partition(partition).key(key).payload("{");
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        match commits {
+            true => producer.commit_transaction(LONG).unwrap(),
+            // What was only queued would leave no trace.
+            false => producer.flush(LONG).and_then(|()| producer.abort_transaction(LONG)).unwrap(),
+        }
+    }
+
+    fn consumer(&self, properties: Vec<(String, String)>) -> Ours {
+        Ours::open(&ConsumerSettings {
+            connection: Connection { bootstrap_servers: self.brokers.clone(), properties, credentials: None },
+            group: self.run.clone(),
+            group_protocol: "classic".to_owned(),
+            topics: vec![self.raw()],
+            accept_loss: false,
+            worker: 0,
+        })
+        .unwrap()
     }
 
     fn plan(&self) -> Plan {
@@ -423,21 +447,8 @@ fn a_stuck_consumer_is_noticed_and_made_anew() {
 #[test]
 fn a_consumer_that_has_read_everything_is_not_taken_for_stuck() {
     let world = World::new("marked");
-    let mut config = world.client();
-    let producer: ThreadedProducer<_> = config.set("transactional.id", &world.run).create().unwrap();
-    producer.init_transactions(LONG).unwrap();
-    let raw = world.raw();
-    for commit in [true, false] {
-        producer.begin_transaction().unwrap();
-        for partition in 0..PARTITIONS {
-            let record = BaseRecord::<str, str, ()>::to(&raw).partition(partition).key("raw-7").payload("{");
-            producer.send(record).map_err(|(error, _)| error).unwrap();
-        }
-        match commit {
-            true => producer.commit_transaction(LONG).unwrap(),
-            false => producer.abort_transaction(LONG).unwrap(),
-        }
-    }
+    world.transaction("raw-7", true);
+    world.transaction("raw-8", false);
     let handle = start(Plan { stuck_after: Duration::from_secs(2), ..world.plan() });
     let until = Instant::now() + LONG;
     while world.committed() < i64::from(PARTITIONS) {
@@ -556,15 +567,7 @@ fn what_goes_while_it_is_read_stops_its_partition_and_no_other() {
         property("queued.max.messages.kbytes", "1"),
         property("fetch.message.max.bytes", "20000"),
     ];
-    let consumer = Ours::open(&ConsumerSettings {
-        connection: Connection { bootstrap_servers: world.brokers.clone(), properties, credentials: None },
-        group: world.run.clone(),
-        group_protocol: "classic".to_owned(),
-        topics: vec![world.raw()],
-        accept_loss: false,
-        worker: 0,
-    })
-    .unwrap();
+    let consumer = world.consumer(properties);
     let mut read = BTreeMap::<i32, i64>::new();
     let (mut gone, mut is_deleted) = (Vec::new(), false);
     let until = Instant::now() + LONG;
@@ -588,5 +591,59 @@ fn what_goes_while_it_is_read_stops_its_partition_and_no_other() {
     let [gone] = &gone[..] else { panic!("{gone:?}") };
     assert_eq!((gone.partition.partition, gone.low, gone.high), (2, 900, 1000));
     assert_eq!(gone.count(), 900 - read.get(&2).copied().unwrap_or(0), "what is gone and was not read");
+    assert!(consumer.close(Duration::from_secs(10)));
+}
+
+/// A reader that is turned back has read nothing of that stretch, wherever it was before.
+#[test]
+fn a_reader_that_is_turned_back_begins_where_it_is_told() {
+    let world = World::new("turned");
+    world.send_over(0, 300, 1, |_| false);
+    let connection = world.plan().connection;
+    let mut reader = Reader::idle(&connection).unwrap();
+    let stretch = |from, to| [Stretch { topic: world.raw(), partition: 0, from, to }];
+    for (from, to) in [(0, 300)].into_iter().chain((0..20).map(|nth| (nth * 10, nth * 10 + 5))) {
+        reader.turn_to(stretch(from, to)).unwrap();
+        let mut read = Vec::new();
+        let until = Instant::now() + LONG;
+        while !reader.is_at_end() {
+            assert!(Instant::now() < until, "{read:?}");
+            if let Read::Record(record) = reader.poll(Duration::from_millis(100)).unwrap() {
+                read.push(record.offset());
+            }
+        }
+        assert_eq!(read, (from..to).collect::<Vec<_>>());
+        // On to its end, so that where it is lies behind all that is wanted next.
+        reader.turn_to(stretch(299, 300)).unwrap();
+        while !reader.is_at_end() {
+            reader.poll(Duration::from_millis(100)).map(drop).unwrap();
+        }
+    }
+}
+
+/// Behind the last record lie markers and what was aborted. Whoever starts there again (the last commit came to nothing)
+/// learns from the position alone that there is nothing more, so it must not be the one of before.
+#[test]
+fn a_partition_that_is_started_again_has_no_position_of_before() {
+    let world = World::new("again");
+    world.transaction("raw-7", true);
+    world.transaction("raw-8", false);
+    let consumer = world.consumer(Vec::new());
+    let partitions: Vec<TopicPartition> = (0..PARTITIONS).map(|nth| TopicPartition::new(&world.raw(), nth)).collect();
+    let read_to_the_end = || {
+        let until = Instant::now() + LONG;
+        while consumer.positions().iter().filter(|(_, position)| *position == 4).count() < partitions.len() {
+            assert!(Instant::now() < until, "{:?}", consumer.positions());
+            consumer.poll(Duration::from_millis(100));
+        }
+    };
+    read_to_the_end();
+    let done = partitions.iter().map(|one| (one.clone(), NextOffset::after(0))).collect();
+    consumer.commit(&done, true).unwrap();
+    for _ in 0..20 {
+        consumer.restart().unwrap();
+        assert_eq!(consumer.positions(), [], "nobody has polled since");
+        read_to_the_end();
+    }
     assert!(consumer.close(Duration::from_secs(10)));
 }

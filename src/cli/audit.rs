@@ -26,7 +26,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut line = ProgressLine::new();
     let report = audit::run(&plan, &mut |progress| line.show(progress));
     line.wipe();
-    let report = report.map_err(|trouble| Failure::Internal(format!("the topics could not be read: {trouble}")))?;
+    let report = report.map_err(Failure::of_brokers)?;
     match arguments.format {
         Format::Text => print!("{}", text(&report)),
         Format::Json => println!("{}", json_of(&report)),

@@ -17,7 +17,7 @@ mod schemas;
 mod translate;
 
 use crate::config::{Config, ConfigErrors, Context};
-use crate::kafka;
+use crate::kafka::{self, Trouble};
 use crate::translate::time_zone;
 use crate::vendors::VENDORS;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -37,6 +37,14 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What keeps a command from the brokers. That they do not believe who we are is a matter of the configuration.
+    fn of_brokers(trouble: Trouble) -> Failure {
+        match trouble {
+            Trouble::Denied(why) => Failure::Usage(why),
+            trouble => Failure::Internal(trouble.to_string()),
+        }
+    }
+
     fn code(&self) -> u8 {
         match self {
             Failure::Found(_) => 1,

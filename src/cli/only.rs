@@ -5,7 +5,7 @@ use super::Failure;
 use super::run::{self, Request};
 use crate::canonical::Micros;
 use crate::config::Config;
-use crate::kafka::{self, At, Connection, Places, Positions, Read, Reader, TopicPartition, Trouble};
+use crate::kafka::{self, At, Connection, Places, Positions, Read, Reader, TopicPartition, Topics, Trouble};
 use crate::pipeline::{Only, Selection, only, with_raw};
 use crate::translate::{Outcome, Translator};
 use std::collections::{BTreeMap, HashMap};
@@ -118,7 +118,7 @@ pub fn run(
     let only = Only { group: job.group.clone(), selection, until: stretch.until.clone() };
     let request = Request { accept_loss, only: Some(only) };
     let Some(running) = run::start(config, runtime, request, stopped.clone())? else { return Err(unfinished()) };
-    let own = Positions::open(&job.connection, &job.group).map_err(|trouble| Failure::Internal(trouble.to_string()))?;
+    let own = Positions::open(&job.connection, &job.group).map_err(Failure::of_brokers)?;
     let mut looked = Instant::now();
     let mut is_done = false;
     while !is_done && !running.is_finished() && !running.is_refused() && !*stopped.borrow() {
@@ -222,16 +222,18 @@ impl Job<'_> {
                         std::thread::sleep(Duration::from_millis(20));
                     }
                 }
-                Err(Obstacle::Trouble(trouble)) => return Err(Failure::Internal(trouble.to_string())),
+                Err(Obstacle::Trouble(trouble)) => return Err(Failure::of_brokers(trouble)),
             }
         }
     }
 
     /// What is to be read; on the first start it is made up, and remembered if it is to be done.
     fn stretch(&self, remember: bool) -> Result<Stretch, Obstacle> {
+        // Asked first: who is not let in hears why here, and from the other questions only that there is no answer.
+        let mut partitions = Topics::open(&self.connection)?.partitions()?;
+        partitions.retain(|one| self.config.source_of(&one.topic).is_some());
         let own = Positions::open(&self.connection, &self.group)?;
         let ends = Positions::open(&self.connection, &self.end_group())?;
-        let partitions = own.partitions(|topic| self.config.source_of(topic).is_some())?;
         let mut next = own.committed(&partitions)?;
         let mut until = ends.committed(&partitions)?;
         if until.is_empty() && !next.is_empty() {
@@ -288,15 +290,14 @@ impl Job<'_> {
 
     /// Prints what there is to bring in, one JSON line for each event type and outcome.
     fn count(&self, stretch: &Stretch, selection: &Selection, stopped: &watch::Receiver<bool>) -> Result<(), Failure> {
-        let internal = |trouble: Trouble| Failure::Internal(trouble.to_string());
         let spans = stretch.spans().map(|(TopicPartition { topic, partition }, from, to)| kafka::Stretch {
             topic: topic.to_string(),
             partition: *partition,
             from,
             to,
         });
-        let mut reader = Reader::idle(&self.connection).map_err(internal)?;
-        reader.turn_to(spans).map_err(internal)?;
+        let mut reader = Reader::idle(&self.connection).map_err(Failure::of_brokers)?;
+        reader.turn_to(spans).map_err(Failure::of_brokers)?;
         let until: HashMap<&TopicPartition, i64> = stretch.spans().map(|(one, _, until)| (one, until)).collect();
         let (sources, any_source) = run::sources(self.config);
         let mut translator = Translator::new();

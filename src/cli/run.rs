@@ -1,6 +1,6 @@
 //! `koine run`: the translator between the brokers and the registry of a configuration, until it is told to stop.
 
-mod pins;
+pub(super) mod pins;
 
 use super::credentials::Live;
 use super::{Failure, configuration, only};

@@ -14,6 +14,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::Message as _;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::cell::RefCell;
@@ -385,7 +386,9 @@ impl Consumer {
                 gone.push(one);
             }
         }
-        give(&self.base, &self.whole(state, list)?).map_err(|error| Trouble::Fatal(error.to_string()))?;
+        let list = self.whole(state, list)?;
+        give(&self.base, &list).map_err(|error| Trouble::Fatal(error.to_string()))?;
+        forget_positions(&self.base, &list)?;
         // librdkafka keeps a pause over the loss of a partition and its return.
         self.resume_what_may(state)?;
         self.pause_what_must(state)?;
@@ -604,10 +607,11 @@ impl Consumer {
         self.state.borrow().assigned.next(partition)
     }
 
-    /// Up to where librdkafka has read our partitions: markers of transactions, which are never handed out, count.
+    /// Up to where librdkafka has read our partitions since they were started: markers of transactions, which are never
+    /// handed out, count.
     pub fn positions(&self) -> Vec<(TopicPartition, i64)> {
         let Ok(list) = self.base.position() else { return Vec::new() };
-        let position = |one: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match one.offset() {
+        let position = |one: TopicPartitionListElem<'_>| match one.offset() {
             Offset::Offset(offset) => Some((TopicPartition::new(one.topic(), one.partition()), offset)),
             _ => None,
         };
@@ -707,6 +711,28 @@ fn give(base: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<
 
 fn take(base: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {
     if is_cooperative(base) { base.incremental_unassign(list) } else { base.unassign() }
+}
+
+/// librdkafka forgets how far it was in a thread of its own, and not before the call that starts a partition anew returns.
+/// Waited for, while nobody polls: each position that is told from now on was read to since.
+pub(super) fn forget_positions<C: ConsumerContext>(
+    base: &BaseConsumer<C>,
+    started: &TopicPartitionList,
+) -> Result<(), Trouble> {
+    let until = Instant::now() + ANSWER;
+    loop {
+        let told = base.position().map_err(|error| Trouble::Fatal(error.to_string()))?;
+        let is_of_before = |one: &TopicPartitionListElem<'_>| {
+            matches!(one.offset(), Offset::Offset(_)) && started.find_partition(one.topic(), one.partition()).is_some()
+        };
+        if !told.elements().iter().any(is_of_before) {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            return Err(Trouble::Fatal("librdkafka does not forget where it was in its partitions".to_owned()));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn add(list: &mut TopicPartitionList, partition: &TopicPartition, offset: Offset) -> Result<(), Trouble> {

@@ -53,18 +53,6 @@ impl Positions {
         Ok(Positions { base })
     }
 
-    /// Every partition of every topic that is wanted.
-    pub fn partitions(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<TopicPartition>, Trouble> {
-        let metadata = self.base.fetch_metadata(None, ANSWER).map_err(retriable)?;
-        let wanted = metadata.topics().iter().filter(|topic| topic.error().is_none() && is_wanted(topic.name()));
-        let partitions = wanted.flat_map(|topic| {
-            topic.partitions().iter().map(|partition| TopicPartition::new(topic.name(), partition.id()))
-        });
-        let mut partitions: Vec<TopicPartition> = partitions.collect();
-        partitions.sort();
-        Ok(partitions)
-    }
-
     /// Where a place is in each of these partitions.
     pub fn at(&self, place: At, partitions: &[TopicPartition]) -> Result<Places, Trouble> {
         if partitions.is_empty() {

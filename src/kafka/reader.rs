@@ -1,6 +1,7 @@
 //! Reads topics outside any group and without a trace on the broker: from their beginning, or stretches of them. For
 //! whoever looks at what was written; never for the records that are translated.
 
+use super::consumer::forget_positions;
 use super::login::Quiet;
 use super::record::Record;
 use super::settings::Connection;
@@ -98,6 +99,8 @@ impl Reader {
             self.open += usize::from(from < to);
         }
         self.consumer.assign(&list).map_err(fatal)?;
+        // Else what is turned back would be at its end before it is read.
+        forget_positions(&self.consumer, &list)?;
         // Those that were read to the end of an earlier stretch were closed.
         self.consumer.resume(&list).map_err(fatal)
     }

@@ -1,5 +1,6 @@
 //! What is asked of the brokers about topics: which there are, how they are kept, and to make them.
 
+use super::TopicPartition;
 use super::login::Quiet;
 use super::settings::Connection;
 use super::trouble::Trouble;
@@ -49,6 +50,18 @@ impl Topics {
         let metadata = self.metadata()?;
         let there = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
         Ok(there.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32)).collect())
+    }
+
+    /// Every partition of every topic, sorted.
+    pub fn partitions(&self) -> Result<Vec<TopicPartition>, Trouble> {
+        let metadata = self.metadata()?;
+        let there = metadata.topics().iter().filter(|topic| topic.error().is_none());
+        let partitions = there.flat_map(|topic| {
+            topic.partitions().iter().map(|partition| TopicPartition::new(topic.name(), partition.id()))
+        });
+        let mut partitions: Vec<TopicPartition> = partitions.collect();
+        partitions.sort();
+        Ok(partitions)
     }
 
     pub(super) fn metadata(&self) -> Result<rdkafka::metadata::Metadata, Trouble> {

@@ -50,65 +50,38 @@ pub fn group(main: &str, words: &[String], from: &str, until: &str) -> String {
     format!("{main}-only-{digest}")
 }
 
-/// How far a session has read the partitions that it has.
+/// How far a session has read the partitions that it has: whether to their ends.
 #[derive(Default)]
 pub struct Ends {
-    partitions: HashMap<TopicPartition, Reading>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    /// The client may still tell the position that it had before the partition came again.
-    Stale,
-    Open,
-    Done,
+    is_done: HashMap<TopicPartition, bool>,
 }
 
 impl Ends {
     /// A partition has come, to be read from `next` on. Whether there is nothing to read of it.
-    pub fn begin(&mut self, partition: &TopicPartition, next: i64, until: i64, position: Option<i64>) -> bool {
-        let reading = match (next >= until, position) {
-            (true, _) => Reading::Done,
-            (false, Some(_)) => Reading::Stale,
-            (false, None) => Reading::Open,
-        };
-        self.partitions.insert(partition.clone(), reading);
-        reading == Reading::Done
+    pub fn begin(&mut self, partition: &TopicPartition, next: i64, until: i64) -> bool {
+        self.is_done.insert(partition.clone(), next >= until);
+        next >= until
     }
 
     pub fn forget(&mut self, partition: &TopicPartition) {
-        self.partitions.remove(partition);
+        self.is_done.remove(partition);
     }
 
-    /// It has been read up to here. Whether that is its end, which is said once.
+    /// It has been read up to here, by its records or by the client's position, in which markers of transactions count.
+    /// Whether that is its end, which is said once.
     pub fn reach(&mut self, partition: &TopicPartition, next: i64, until: i64) -> bool {
-        match self.partitions.get_mut(partition) {
-            Some(reading) if *reading != Reading::Done => {
-                // Once something was read, the client's position is where that was.
-                *reading = if next >= until { Reading::Done } else { Reading::Open };
-                *reading == Reading::Done
+        match self.is_done.get_mut(partition) {
+            Some(is_done) if !*is_done => {
+                *is_done = next >= until;
+                *is_done
             }
-            _ => false,
-        }
-    }
-
-    /// The client is so far, markers of transactions included. Whether that is the partition's end, which is said once.
-    pub fn position(&mut self, partition: &TopicPartition, position: Option<i64>, until: i64) -> bool {
-        let is_before = position.is_none_or(|position| position < until);
-        match self.partitions.get_mut(partition) {
-            Some(reading @ Reading::Stale) if is_before => {
-                *reading = Reading::Open;
-                false
-            }
-            Some(Reading::Open) => self.reach(partition, position.unwrap_or(i64::MIN), until),
             _ => false,
         }
     }
 
     /// Those that are still read.
     pub fn unfinished(&self) -> Vec<TopicPartition> {
-        let open = self.partitions.iter().filter(|(_, reading)| **reading != Reading::Done);
-        open.map(|(partition, _)| partition.clone()).collect()
+        self.is_done.iter().filter(|(_, is_done)| !**is_done).map(|(partition, _)| partition.clone()).collect()
     }
 }
 
@@ -278,23 +251,16 @@ mod tests {
     fn the_end_is_reached_once_by_records_or_by_what_is_none() {
         let [a, b, c] = [0, 1, 2].map(|nth| TopicPartition::new("raw", nth));
         let mut ends = Ends::default();
-        assert!(ends.begin(&a, 7, 7, None), "nothing to read");
-        assert!(!ends.begin(&b, 0, 10, None));
+        assert!(ends.begin(&a, 7, 7), "nothing to read");
+        assert!(!ends.begin(&b, 0, 10));
         assert!(!ends.reach(&b, 9, 10));
-        assert!(!ends.position(&b, Some(9), 10));
-        assert!(ends.position(&b, Some(10), 10), "the last offset was a marker");
-        assert!(!ends.position(&b, Some(10), 10) && !ends.reach(&b, 10, 10), "said once");
-        // It comes again after a failed commit, to be read from 4 on: the old position is not believed.
-        assert!(!ends.begin(&b, 4, 10, Some(10)));
-        assert!(!ends.position(&b, Some(10), 10));
-        assert!(!ends.position(&b, None, 10));
+        assert!(ends.reach(&b, 10, 10), "the last offset was a marker");
+        assert!(!ends.reach(&b, 10, 10), "said once");
+        // It comes again after a failed commit.
+        assert!(!ends.begin(&b, 4, 10));
         assert_eq!(ends.unfinished(), std::slice::from_ref(&b));
-        assert!(ends.position(&b, Some(10), 10));
-        // It comes again, and its records and the markers behind them come so fast that nobody sees it on the way.
-        assert!(!ends.begin(&b, 4, 10, Some(10)));
-        assert!(!ends.reach(&b, 9, 10));
-        assert!(ends.position(&b, Some(10), 10));
-        assert!(!ends.begin(&c, 0, 3, None));
+        assert!(!ends.reach(&b, 9, 10) && ends.reach(&b, 12, 10));
+        assert!(!ends.begin(&c, 0, 3));
         assert!(ends.reach(&c, 3, 3));
         assert!(ends.unfinished().is_empty());
         ends.forget(&c);

@@ -541,8 +541,7 @@ impl<'c> Session<'_, 'c> {
         if only.is_over(partition, next) {
             self.gathering.reach(partition, only.until(partition));
         }
-        let position = self.consumer.positions().into_iter().find(|(one, _)| one == partition);
-        match self.ends.begin(partition, next, only.until(partition), position.map(|(_, position)| position)) {
+        match self.ends.begin(partition, next, only.until(partition)) {
             true => self.pause(partition, true),
             false => Ok(()),
         }
@@ -622,7 +621,7 @@ impl<'c> Session<'_, 'c> {
         let positions: HashMap<TopicPartition, i64> = self.consumer.positions().into_iter().collect();
         for partition in unfinished {
             let until = only.until(&partition);
-            if self.ends.position(&partition, positions.get(&partition).copied(), until) {
+            if positions.get(&partition).is_some_and(|&position| self.ends.reach(&partition, position, until)) {
                 self.gathering.reach(&partition, until);
                 self.pause(&partition, true)?;
             }

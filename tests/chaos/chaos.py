@@ -22,6 +22,8 @@ import sys
 import time
 import uuid
 from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
@@ -207,22 +209,27 @@ def report(arguments, chaos, verdict, audited, took):
     for told in COUNTERS.values():
         numbers = ", ".join(f"{name} {count}" for (what, name), count in sorted(counted.items()) if what == told)
         rows.append((f"koine's own count: {told}", numbers or "0"))
+    table(rows)
+
+
+def table(rows):
     print("\n| figure | value |\n|---|---|")
     for name, value in rows:
         print(f"| {name} | {f'{value:,}' if isinstance(value, int) else value} |")
     print(flush=True)
 
 
-def deploy(arguments, kafka, registry, directory):
+def deploy(raw, delivery, kafka, registry, directory):
+    """A koine on that broker and registry, with its topics; `raw` is {topic: vendor}."""
     stack = support.Stack(kafka.brokers, registry.url, servers.CLASSPATH)
     # That the broker goes away is no news here.
     stack.admin = AdminClient({"bootstrap.servers": kafka.brokers, "log_level": 2})
     prefix = "chaos."
-    sources = {prefix + name: vendor for name, vendor in RAW.items()}
+    sources = {prefix + name: vendor for name, vendor in raw.items()}
     stack.create({topic: RAW_PARTITIONS for topic in sources})
     binary = Path(os.environ.get("KOINE_BIN") or servers.STACK.parent / "release" / "koine").resolve()
     assert binary.is_file(), f"no {binary}: cargo build --release"
-    deployment = support.Deployment(stack, binary, directory, prefix, sources, prefix + "koine", arguments.delivery)
+    deployment = support.Deployment(stack, binary, directory, prefix, sources, prefix + "koine", delivery)
     deployment.create_outputs(CANONICAL_PARTITIONS, DEAD_PARTITIONS)
     deployment.register()
     return deployment
@@ -247,49 +254,66 @@ def parse(arguments):
     return parsed
 
 
-def main():
-    arguments = parse(sys.argv[1:])
+@dataclass
+class Ground:
+    """A broker and a registry of one's own, and where they and koine leave their logs."""
+    kafka: servers.Kafka
+    registry: servers.Registry
+    directory: Path
+    is_good: bool = False
+
+
+@contextmanager
+def ground(keep):
+    """Starts them, and stops them whatever happens; then says whether it was good, which whoever uses it has to tell."""
     # An interrupted tests/run sends TERM: what was started must be stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run = servers.STACK / f"chaos-{uuid.uuid4().hex[:8]}"
-    kafka, registry = servers.Kafka(run / "kafka"), servers.Registry(run / "registry")
-    feeder = chaos = None
-    is_good = False
+    here = Ground(servers.Kafka(run / "kafka"), servers.Registry(run / "registry"), run)
     try:
-        for server in (kafka, registry):
+        for server in (here.kafka, here.registry):
             server.launch()
-        for server in (kafka, registry):
+        for server in (here.kafka, here.registry):
             server.wait()
-        deployment = deploy(arguments, kafka, registry, run)
-        feeder = Feeder(kafka.brokers, deployment.sources)
-        feeder.start()
-        chaos = Chaos(arguments, kafka, deployment, feeder)
-        took = chaos.run()
-        verdict = judge(deployment.stack, deployment)
-        is_content, audited = audit(deployment)
-        report(arguments, chaos, verdict, audited, took)
-        faults = verdict.faults(arguments.delivery == "exactly_once")
-        for name, found in faults.items():
-            print(f"{name}: {found[:10] if isinstance(found, list) else found}")
-        assert verdict.records == arguments.records, f"{verdict.records} of {arguments.records} raw records were written"
-        assert chaos.done.total() == len(chaos.plan)
-        if arguments.delivery == "exactly_once" and arguments.kills:
-            assert verdict.aborted > 0, "no kill cut a transaction: the run has shown nothing"
-        is_good = not faults and is_content
+        yield here
     finally:
-        if feeder:
-            feeder.stop()
-        for slot in chaos.slots if chaos else []:
-            if slot.process:
-                slot.process.kill()
-        kafka.kill()
-        registry.kill()
-        if is_good and not arguments.keep:
+        here.kafka.kill()
+        here.registry.kill()
+        if here.is_good and not keep:
             shutil.rmtree(run, ignore_errors=True)
         else:
             print(f"logs and data: {run}", file=sys.stderr)
-    print("GOOD" if is_good else "BAD")
-    return 0 if is_good else 1
+    print("GOOD" if here.is_good else "BAD")
+
+
+def main():
+    arguments = parse(sys.argv[1:])
+    feeder = chaos = None
+    with ground(arguments.keep) as here:
+        try:
+            deployment = deploy(RAW, arguments.delivery, here.kafka, here.registry, here.directory)
+            feeder = Feeder(here.kafka.brokers, deployment.sources)
+            feeder.start()
+            chaos = Chaos(arguments, here.kafka, deployment, feeder)
+            took = chaos.run()
+            verdict = judge(deployment.stack, deployment)
+            is_content, audited = audit(deployment)
+            report(arguments, chaos, verdict, audited, took)
+            faults = verdict.faults(arguments.delivery == "exactly_once")
+            for name, found in faults.items():
+                print(f"{name}: {found[:10] if isinstance(found, list) else found}")
+            assert verdict.records == arguments.records, f"{verdict.records} of {arguments.records} raw records were written"
+            assert chaos.done.total() == len(chaos.plan)
+            if arguments.delivery == "exactly_once" and arguments.kills:
+                assert verdict.aborted > 0, "no kill cut a transaction: the run has shown nothing"
+            here.is_good = not faults and is_content
+        finally:
+            if feeder:
+                feeder.stop()
+            for slot in chaos.slots if chaos else []:
+                if slot.process:
+                    slot.process.kill()
+    return 0 if here.is_good else 1
 
 
 if __name__ == "__main__":

@@ -292,6 +292,33 @@ def test_dead_letters_are_audited_too(world):
     assert done.code == 1 and done.words == ["other_bytes"], done.told
 
 
+def test_sealed_dead_letters_are_audited(stack, deploy):
+    """Nobody here can open them, and no two seals of a value are alike: what they say of themselves has to do, and does."""
+    deployment = deploy({"raw.spree": ("spree", 2)})
+    done = subprocess.run([deployment.binary, "dlq", "keygen", "--out", deployment.directory / "key"], capture_output=True, text=True,
+                          timeout=20, check=True)
+    deployment.more = {"dlq": {"seal": {"public_key": done.stdout.strip()}}}
+    bad = [{"key": b"bad", "value": b'{"broken' + b"!" * n} for n in range(10)] + [{"value": None}, {"value": b""}]
+    stack.produce(next(iter(deployment.sources)), [*Bulk("spree").take(50), *bad])
+    with deployment.process() as koine:
+        deployment.wait_consumed()
+        koine.stop()
+    letters = stack.read(deployment.dead, decode=None)
+    assert sum("koine.seal" in dict(letter.headers) and b"broken" not in letter.value for letter in letters) == 10
+    done = audit(deployment)
+    assert done.code == 0 and done.report["findings"] == [], done.told
+    assert (done.report["total"]["events"], done.report["total"]["dead_letters"]) == (50, len(bad))
+    sealed = World(stack, deployment, [], letters)
+    at = next(nth for nth, letter in enumerate(letters) if letter.value)
+    offset = int(dict(letters[at].headers)["__dlq.errors.offset"])
+    _, done = sealed.dead_letters(lambda letters: letters.pop(at))
+    assert done.code == 1 and done.found("missing") == [(offset, [])], done.told
+    _, done = sealed.dead_letters(lambda letters: letters.append(letters[at]))
+    assert done.code == 1 and done.words == ["doubled"], done.told
+    _, done = sealed.dead_letters(lambda letters: letters.__setitem__(at, with_header(letters[at], "koine.error.code", b"json.depth")))
+    assert done.code == 1 and done.words == ["other_bytes"], done.told
+
+
 def test_a_renewed_dead_letter_is_no_double(world):
     _, done = world.dead_letters(lambda letters: letters.append(with_header(letters[0], "koine.redrive.count", b"1")))
     assert done.code == 0 and done.report["findings"] == [], done.told

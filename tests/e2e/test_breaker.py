@@ -24,11 +24,15 @@ class Feed:
         self.stack, self.topic, self.sent = stack, topic, {True: [], False: []}
 
     def send(self, count, good, partition=0):
+        """`good`: whether they are, or of each whether it is, by its number."""
         first = len(self.sent[True]) + len(self.sent[False])
-        names = [f"{self.topic}-{first + n}" for n in range(count)]
-        self.sent[good] += names
-        self.stack.produce(self.topic, [{"value": (EVENT % (name, "order.completed", name if good else "")).encode(), "key": name.encode(),
-                                         "partition": partition} for name in names])
+        records = []
+        for number in range(first, first + count):
+            name, is_good = f"{self.topic}-{number}", good(number) if callable(good) else good
+            self.sent[is_good].append(name)
+            records.append({"value": (EVENT % (name, "order.completed", name if is_good else "")).encode(), "key": name.encode(),
+                            "partition": partition})
+        self.stack.produce(self.topic, records)
 
 
 def gauge(koine, name, topic, **labels):
@@ -195,3 +199,19 @@ def test_one_bad_event_type_among_ten_never_opens(stack, deploy):
     assert letters == wanted[bad] > 0
     found = Counter(at(r.event, "meta.source.event_type") for r in stack.read(deployment.canonical, decode="fastavro"))
     assert found == Counter({name: n for name, n in wanted.items() if name != bad})
+
+
+def test_one_bad_record_in_a_thousand_never_opens(stack, deploy):
+    """As often as it can be judged, whatever else is small. The whole size: tests/chaos/breaker.py rare."""
+    deployment = deploy({"raw.rare": ("spree", 2)})
+    rare = Feed(stack, deployment.prefix + "raw.rare")
+    count = 50_000
+    with deployment.process(KOINE__BREAKER_LIMITS__RECORDS="1000", KOINE__BREAKER_LIMITS__WINDOW="100ms") as koine:
+        for nth in range(5):
+            rare.send(count // 5, good=lambda number: number % 1000 != 500, partition=nth % 2)
+        deployment.wait_consumed()
+        states = {value for name, _, value in koine.metrics() if name == "koine_breaker_state"}
+        koine.stop()
+        assert "breaker" not in koine.output()
+    assert states == {0} and len(rare.sent[False]) == count // 1000
+    assert_each_once(stack, deployment, [rare])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -283,6 +284,95 @@ def test_markers_that_would_be_forgotten_are_refused(letters, deploy, stack):
     forgets = few.koine(config, "redrive", code=2).stderr
     assert "cleanup.policy=delete" in forgets and "--add-config cleanup.policy=compact" in forgets
     assert len(few.read_dead()) == 1
+
+
+def fates(group):
+    return {name: group[name] for name in ("event", "again", "unchanged", "to_try", "done") if group[name]}
+
+
+def test_what_a_topic_does_not_take_is_tried_and_renewed_once(deploy, stack):
+    """Whether the topic takes it now only the topic can tell. What it says once more adds nothing."""
+    noise = random.Random(3)
+    large = [cart(n, "Z") | {"padding": "".join(noise.choices("0123456789abcdef", k=40_000))} for n in range(3)]
+    sent = [{"value": value(document), "partition": 0, "key": b"k"} for document in [cart(9, "Z"), *large]]
+    few = Letters(deploy({RAW: ("bspk", 1)}, **{"max.message.bytes": "10000"}), sent)
+    assert [headers(r)["koine.error.code"] for r in few.read_dead()] == ["record.too_large"] * 3
+    config = few.config("few")
+
+    def redrive(*arguments):
+        [group] = few.groups(config, "redrive", *arguments)
+        return fates(group)
+
+    assert redrive("--dry-run") == {"to_try": 3}
+    assert redrive() == {"again": 3}
+    assert [headers(r)["koine.redrive.count"] for r in few.read_dead()] == ["0"] * 3 + ["1"] * 3
+    ends = few.ends()
+    assert redrive("--dry-run") == {"to_try": 3, "done": 3}
+    for _ in range(2):
+        assert redrive() == {"unchanged": 3, "done": 3}
+        assert few.ends()[few.dead] == ends[few.dead] and len(few.read_markers()) == 3
+    # The cure that docs/errors.md names.
+    entry = ConfigEntry("max.message.bytes", "1000000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, few.carts, incremental_configs=[entry])
+    for done in stack.admin.incremental_alter_configs([resource]).values():
+        done.result(30)
+    assert redrive() == {"event": 3, "done": 3}
+    assert sorted(r.event["cart"]["id"] for r in stack.read([few.carts])) == ["0", "1", "2", "9"]
+    assert redrive() == {"done": 6}
+
+
+def test_a_count_that_a_raw_record_brings_along_hides_no_letter(deploy, stack):
+    """Renewed with a count that cannot grow a letter would pass for done. One that no count can be read from begins with 0."""
+    brought = {b"4294967295": "4294967295", b"4294967294": "4294967294", b"4294967296": "0", b"many": "0"}
+    few = Letters(deploy({RAW: ("bspk", 1)}), [{"value": value(cart(n)), "partition": 0, "headers": [("koine.redrive.count", count)]}
+                                               for n, count in enumerate(brought)])
+    assert [headers(r)["koine.redrive.count"] for r in few.read_dead()] == list(brought.values())
+    unmended, mended = few.config("unmended"), few.config("mended", time_zone="Europe/Zurich")
+    # Refused for another cause, which renews what was renewed before.
+    mistaken = few.config("mistaken", vendor="spree")
+
+    def redrive(config):
+        predicted, found = (sum((Counter(fates(group)) for group in few.groups(config, "redrive", *arguments)), Counter())
+                            for arguments in (["--dry-run"], []))
+        assert predicted == found
+        return found
+
+    def counts():
+        return sorted(int(headers(r)["koine.redrive.count"]) for r in few.read_dead())
+
+    most = 4294967295
+    # The first was there as often as can be counted; the second was renewed before, by its own account; two are new.
+    assert redrive(unmended) == {"again": 2, "unchanged": 2}
+    assert redrive(unmended) == {"unchanged": 4, "done": 2}
+    assert counts() == [0, 0, 1, 1, most - 1, most]
+    assert redrive(mistaken) == {"again": 3, "unchanged": 1, "done": 2}
+    assert counts() == [0, 0, 1, 1, 2, 2, most - 1, most, most]
+    assert redrive(mistaken) == {"unchanged": 4, "done": 5}
+    assert redrive(mended) == {"event": 4, "done": 5}
+    assert sorted(r.event["cart"]["id"] for r in stack.read([few.carts])) == ["0", "1", "2", "3"]
+    assert redrive(mended) == {"done": 9}
+
+
+def test_a_bundle_stands_in_for_a_registry_that_is_away(deploy, stack):
+    few = Letters(deploy({RAW: ("bspk", 1)}), [{"value": value(cart(n)), "partition": 0} for n in range(5)])
+    mended = few.config("mended", time_zone="Europe/Zurich")
+    bundle = few.deployment.directory / "bundle.json"
+    subprocess.run([few.deployment.binary, "schemas", "bundle", "--out", bundle, "--config", mended], env=environment(), check=True,
+                   capture_output=True, timeout=60)
+    document = yaml.safe_load(mended.read_text())
+    document["registry"] = {"url": "http://127.0.0.1:9/", "timeout": "1s"}
+    mended.write_text(yaml.safe_dump(document))
+    few.koine(mended, "redrive", code=70)
+    assert stack.read([few.carts]) == []
+    document["registry"]["bundle"] = str(bundle)
+    mended.write_text(yaml.safe_dump(document))
+    done = few.koine(mended, "redrive", "--format", "json")
+    assert json.loads(done.stdout)["event"] == 5 and "the ids of registry.bundle" in done.stderr
+    # By the registry's own ids: whoever reads them finds the schema.
+    assert len(stack.read([few.carts])) == 5
+    # One that is there has its say first, and another build's or a changed bundle is none.
+    bundle.write_text(bundle.read_text()[:-20])
+    assert "registry.bundle" in few.koine(mended, "redrive", code=2).stderr
 
 
 def opened(record, secret):

@@ -16,7 +16,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, AlterConfigOpType, ConfigEntry,
                                    ConfigResource, ResourcePatternType, ResourceType)
 
-from support import TESTS, Bulk, Stack, environment, servers, wait_for
+from support import TESTS, Bulk, Deployment, Stack, environment, servers, wait_for
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -381,14 +381,22 @@ def withdraw(guarded, binding):
     assert len(done.result(30)) == 1
 
 
+def withdraw_all(guarded):
+    every = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, "User:koine", None, AclOperation.ANY, AclPermissionType.ANY)
+    [gone] = guarded.stack.admin.delete_acls([every]).values()
+    gone.result(30)
+
+
 def test_each_right_that_lacks_is_named(guarded):
     """First nothing is allowed, then all, then all but one."""
     needed = rights(guarded)
     [raw] = guarded.sources
+    # Whichever test was here before.
+    withdraw_all(guarded)
+    words = {("acl.read", raw), ("acl.group", guarded.group), *(("acl.write", topic) for topic in [*guarded.canonical])}
+    wait_for(lambda: words <= examine(guarded).found, f"{words} found", 30, 0.5)
     nothing = examine(guarded)
     assert nothing.code == 1
-    words = {("acl.read", raw), ("acl.group", guarded.group), *(("acl.write", topic) for topic in [*guarded.canonical])}
-    assert words <= nothing.found, nothing.found
     assert not any(word in ("topic.missing", "source.missing") for word, _ in nothing.found), "who may not see it does not know"
     grant(guarded, list(needed.values()))
     until(guarded, set())
@@ -400,6 +408,62 @@ def test_each_right_that_lacks_is_named(guarded):
             assert "--allow-principal User:koine" in visit.cure(*finding)
         grant(guarded, [needed[finding]])
     until(guarded, set())
+
+
+def of_the_chart(deployment, folder, template, **strimzi):
+    """What helm/koine makes for this koine beside a Strimzi cluster."""
+    document = yaml.safe_load(deployment.write_config("chart", servers.free_port()).read_text())
+    config = {section: document[section] for section in ("registry", "sources", "topics", "delivery")}
+    config["kafka"] = {"bootstrap_servers": document["kafka"]["bootstrap_servers"], "group": deployment.group}
+    values = folder / "values.yaml"
+    values.write_text(yaml.safe_dump({"config": config, "strimzi": {"cluster": "x", **strimzi}}))
+    command = [servers.STACK / "helm/helm4", "template", "x", TESTS.parent / "helm/koine", "--values", values, "--show-only", f"templates/{template}"]
+    done = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def of_the_charts_user(guarded, folder):
+    """The rules of its KafkaUser."""
+    [user] = of_the_chart(guarded, folder, "kafkauser.yaml", user={"enabled": True, "name": "koine"})
+    kinds = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP, "transactionalId": ResourceType.TRANSACTIONAL_ID, "cluster": ResourceType.BROKER}
+    patterns = {"literal": ResourcePatternType.LITERAL, "prefix": ResourcePatternType.PREFIXED}
+    operations = {"Read": AclOperation.READ, "Write": AclOperation.WRITE, "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS}
+    return {right(kinds[resource["type"]], resource.get("name", "kafka-cluster"), operations[operation], patterns[resource.get("patternType", "literal")])
+            for rule in user["spec"]["authorization"]["acls"]
+            for resource in [rule["resource"]] for operation in rule["operations"]}
+
+
+def test_the_charts_topics_leave_nothing_to_be_found(stack, koine, unique, tmp_path):
+    """All of them, with names that are none of Kubernetes' too; no one else has made any."""
+    raw = {f"{unique}raw.bspk": "bspk", f"{unique}raw.Big_Shop": "spree"}
+    deployment = Deployment(stack, koine, tmp_path, unique, raw, f"{unique}koine")
+    deployment.register()
+    topics = {"enabled": True, "raw": True, "partitions": 2, "replicas": 1, "minInsyncReplicas": 1}
+    made = {topic["spec"]["topicName"]: topic["spec"] for topic in of_the_chart(deployment, tmp_path, "kafkatopics.yaml", topics=topics)}
+    assert sorted(made) == sorted([*raw, *deployment.canonical, *deployment.dead])
+    for name, spec in made.items():
+        stack.create({name: spec["partitions"]}, **{setting: str(value) for setting, value in spec["config"].items()})
+    assert doctor(deployment).found == set()
+    # It would be, were one of them otherwise.
+    configure(stack.admin, deployment.dead[0], "retention.ms", "1000")
+    wait_for(lambda: doctor(deployment).found == {("topic.dead_letter_retention", deployment.dead[0])}, "a retention that is too short is found", 30, 0.5)
+
+
+def test_the_charts_user_has_these_rights_and_koine_needs_no_more(guarded, tmp_path):
+    """Of each of them the test above shows that it is missed."""
+    rules = of_the_charts_user(guarded, tmp_path)
+    assert rules == set(rights(guarded).values())
+    withdraw_all(guarded)
+    grant(guarded, list(rules))
+    until(guarded, set())
+    properties = {f"KOINE__KAFKA__PROPERTIES__{name.replace('.', '_').upper()}": value for name, value in guarded.kafka["properties"].items()}
+    [raw] = guarded.sources
+    guarded.stack.produce(raw, Bulk("bspk").take(100))
+    with guarded.process(KOINE__KAFKA__BOOTSTRAP_SERVERS=guarded.kafka["bootstrap_servers"], KOINE__TRANSACTION__TIMEOUT="20s", **properties) as koine:
+        guarded.wait_consumed()
+        assert koine.total("consumed") == 100
+        koine.stop()
 
 
 def test_a_transaction_longer_than_the_broker_allows(guarded):

@@ -150,23 +150,43 @@ def test_types_and_times_choose(stack, deploy, world):
     assert "nothing to do" in run_only(deployment, *words).stderr
 
 
+def in_transactions(stack, topic, name, *counts):
+    """Transactions of so many records each; the last one is aborted."""
+    producer = Producer({"bootstrap.servers": stack.brokers, "transactional.id": name})
+    producer.init_transactions(30)
+    for nth, count in enumerate(counts, 1):
+        producer.begin_transaction()
+        for n in range(count):
+            producer.produce(topic, (LINE % (f"{nth}-{n}", f"li_{nth}_{n}")).encode())
+        producer.flush(30)
+        (producer.commit_transaction if nth < len(counts) else producer.abort_transaction)(30)
+    stack.settled([topic])
+
+
 def test_a_topic_that_ends_with_a_marker_is_read_to_its_end(stack, deploy):
     """Raw records that were themselves written in transactions: the last offsets are Kafka's own, and one was aborted."""
     deployment = deploy({"raw.spree": ("spree", 1), "raw.empty": ("spree", 2)})
     topic = deployment.prefix + "raw.spree"
-    producer = Producer({"bootstrap.servers": stack.brokers, "transactional.id": deployment.prefix})
-    producer.init_transactions(30)
-    for commits in (True, False):
-        producer.begin_transaction()
-        for n in range(3):
-            producer.produce(topic, (LINE % (f"{commits}{n}", f"li_{commits}_{n}")).encode())
-        producer.flush(30)
-        (producer.commit_transaction if commits else producer.abort_transaction)(30)
-    stack.settled([topic])
+    in_transactions(stack, topic, deployment.prefix, 3, 3)
     assert stack.ends([topic])[topic, 0] == 8
     words = ("--only", "line_item.created", "--from", "earliest", "--until", "end")
     assert "done: 3 events" in run_only(deployment, *words).stderr
     assert len(stack.read(deployment.canonical)) == 3
+    assert "nothing to do" in run_only(deployment, *words).stderr
+
+
+def test_a_start_that_finds_nothing_but_markers_ends(stack, deploy):
+    """As if it had been killed after the last record and before the end: what is left are a marker and an aborted transaction."""
+    deployment = deploy({"raw.spree": ("spree", 1)})
+    topic = deployment.prefix + "raw.spree"
+    in_transactions(stack, topic, deployment.prefix, 3, 3)
+    words = ("--only", "line_item.created", "--from", "earliest", "--until", "end")
+    group = re.search(r"group (\S+),", run_only(deployment, *words, "--dry-run").stderr)[1]
+    commit(stack, f"{group}-until", [topic], {(topic, 0): 8})
+    for left in (3, 4, 7):
+        commit(stack, group, [topic], {(topic, 0): left})
+        assert "done: 0 events" in run_only(deployment, *words).stderr
+        assert stack.committed(group, [topic])[topic, 0] == 8
     assert "nothing to do" in run_only(deployment, *words).stderr
 
 

@@ -2,6 +2,7 @@
 get records through, wrong ones get one error that names the setting, secrets that change are followed, and none is shown.
 """
 import base64
+import json
 import os
 import re
 import shutil
@@ -161,6 +162,52 @@ def test_wrong_credentials_at_start_end_it_with_one_error_that_names_the_setting
     assert last.startswith("koine: ") and WRONG[name][2] in last, koine.output()
     assert len(koine.output().splitlines()) < 25, koine.output()
     assert_hides(koine.output(), world)
+
+
+ONLY = ("run", "--only", "metafield.*", "--from", "earliest", "--until", "end")
+
+
+def test_wrong_credentials_end_the_other_commands_too(world, deployment, tmp_path_factory):
+    """Side by side, as those that start a translator."""
+    started = []
+    for command, name in ((ONLY, "scram-password"), (ONLY, "oauth-secret"), (("audit",), "scram-password"), (("dlq", "list"), "scram-password")):
+        way, wrong, setting = WRONG[name]
+        deployment.more = {"kafka": kafka_section(world, way, tmp_path_factory.mktemp(name), **wrong)}
+        path = deployment.write_config(f"wrong-{len(started)}", servers.free_port())
+        started.append((command, setting, subprocess.Popen(
+            [deployment.binary, *command, "--config", path], env=environment(), cwd=deployment.directory, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)))
+    try:
+        for command, setting, process in started:
+            said = process.communicate(timeout=WAITS_FOR_NOBODY)[0]
+            last = said.strip().splitlines()[-1]
+            assert process.returncode == 2 and last.startswith("koine: ") and setting in last, (command, process.returncode, said)
+            assert_hides(said, world)
+    finally:
+        for _, _, process in started:
+            process.kill()
+            process.wait(10)
+
+
+def test_a_run_with_only_logs_in_with_a_token(world, deployment):
+    """Its clients that nobody polls too: those that ask where to begin and end, and those that count."""
+    deployment.more = {"kafka": kafka_section(world, "oauth", deployment.directory)}
+    raw = next(iter(deployment.sources))
+    sent = [body for name, body in support.bodies("bspk").items()
+            if name.startswith("metafield.") and support.expectations("bspk")[name]["outcome"] == "event"]
+    deployment.stack.produce(raw, [{"value": body} for body in sent] + Bulk("bspk").take(5))
+    path = deployment.write_config("only", servers.free_port())
+
+    def only(*more):
+        done = subprocess.run([deployment.binary, *ONLY, *more, "--config", path], env=environment(), cwd=deployment.directory,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90)
+        assert done.returncode == 0, done.stderr
+        assert_hides(done.stdout + done.stderr, world)
+        return done
+    assert sum(json.loads(line)["count"] for line in only("--dry-run").stdout.splitlines()) == len(sent) > 0
+    assert f"done: {len(sent)} events and 0 dead letters written" in only().stderr
+    assert len(deployment.stack.read(deployment.canonical, decode="fastavro")) == len(sent)
+    assert "nothing to do" in only().stderr
 
 
 def test_an_issuer_that_is_away_is_waited_for(world, deployment):

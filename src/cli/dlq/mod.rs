@@ -7,15 +7,13 @@ mod redrive;
 mod show;
 
 use super::{Failure, configuration, run as running};
-use crate::canonical::{EntityKind, Micros};
+use crate::canonical::Micros;
 use crate::codec::SchemaIds;
 use crate::config::{Config, LogFormat};
 use crate::kafka::Connection;
 use crate::pipeline::Outputs;
 use crate::pipeline::redrive::lanes::{self, Fault, Filter, Lane};
-use crate::registry::{Registry, Wanted};
 use crate::reject::Code;
-use crate::schemas;
 use crate::seal::PrivateKey;
 use crate::telemetry;
 use std::fs::OpenOptions;
@@ -152,25 +150,11 @@ fn failure(fault: Fault) -> Failure {
     }
 }
 
-/// The ids of the canonical schemas, as the registry has them.
+/// The ids of the canonical schemas, as the registry has them, or `registry.bundle` while that is away.
 fn schema_ids(config: &Config) -> Result<SchemaIds, Failure> {
-    let registry = Registry::new(&config.registry).map_err(Failure::Usage)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Internal(error.to_string()))?;
-    let mut ids = Vec::new();
-    for (kind, topic) in EntityKind::ALL.into_iter().zip(config.topics.canonical()) {
-        let wanted = Wanted { subject: &schemas::subject(topic), schema: schemas::json(kind) };
-        ids.push(runtime.block_on(registry.lookup(wanted)).map_err(|error| match error.kind.is_transient() {
-            true => Failure::Internal(error.to_string()),
-            false => Failure::Usage(format!("{error}. `koine schemas register` registers this build's schemas")),
-        })?);
-    }
-    match ids.as_slice() {
-        [customer, cart, order, product] => {
-            Ok(SchemaIds { customer: customer.id, cart: cart.id, order: order.id, product: product.id })
-        }
-        _ => Err(Failure::Internal("there are not four canonical topics".to_owned())),
-    }
+    runtime.block_on(running::pins::ids_now(config))
 }
 
 /// How output is written.

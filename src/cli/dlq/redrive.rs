@@ -70,11 +70,12 @@ fn report(groups: &Groups, format: Format, is_dry: bool) -> Result<(), Failure> 
     let all = groups.largest_first();
     print(|out| match format {
         Format::Text => {
-            let columns: [list::Column; 8] = [
+            let columns: [list::Column; 9] = [
                 ("event", |group| group.fates.events),
                 ("ignored", |group| group.fates.ignored),
                 ("again", |group| group.fates.again),
                 ("as before", |group| group.fates.unchanged),
+                ("to try", |group| group.fates.untried),
                 ("done", |group| group.fates.done),
                 ("no value", |group| group.fates.pointers),
                 ("sealed", |group| group.fates.sealed),
@@ -95,6 +96,7 @@ fn report(groups: &Groups, format: Format, is_dry: bool) -> Result<(), Failure> 
         fates.again, fates.done
     );
     for (count, why) in [
+        (fates.untried, "become events that their topic did not take; only a live run can tell whether it does now"),
         (fates.unchanged, "are refused as they were when they were last redriven, and stay as they are"),
         (fates.pointers, "have no value: it was too large for the topic. Fetch the raw records while they are there"),
         (fates.sealed, "are sealed: --key FILE opens them"),
@@ -115,6 +117,7 @@ fn json_of(group: &Group) -> serde_json::Value {
     line["ignored"] = json!(fates.ignored);
     line["again"] = json!(fates.again);
     line["unchanged"] = json!(fates.unchanged);
+    line["to_try"] = json!(fates.untried);
     line["done"] = json!(fates.done);
     line["pointer_records"] = json!(fates.pointers);
     line["sealed"] = json!(fates.sealed);

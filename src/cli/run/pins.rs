@@ -69,6 +69,79 @@ pub fn from_bundle(file: &Path, subjects: &[String; 4]) -> Result<Vec<Registered
     ids.map_err(|why| wrong_bundle(file, &why))
 }
 
+/// The ids for a command that writes and ends: the registry's, or those of the bundle, as [`pin`] would take them.
+pub async fn ids_now(config: &Config) -> Result<SchemaIds, Failure> {
+    let registry = Registry::new(&config.registry).map_err(Failure::Usage)?;
+    let subjects = config.topics.canonical().map(schemas::subject);
+    if let Some(file) = &config.registry.bundle {
+        let Bundled { registered, unconfirmed } = bundled(file, &subjects, &registry).await?;
+        if let Some((why, reason)) = unconfirmed {
+            tracing::warn!(reason, "{why}; going on with the ids of registry.bundle");
+        }
+        return ids(&registered);
+    }
+    let mut registered = Vec::new();
+    for wanted in wanted(&subjects) {
+        registered.push(registry.lookup(wanted).await.map_err(|error| match error.kind.is_transient() {
+            true => Failure::Internal(error.to_string()),
+            false => unregistered(&error),
+        })?);
+    }
+    ids(&registered)
+}
+
+fn unregistered(error: &RegistryError) -> Failure {
+    Failure::Usage(format!("{error}. `koine schemas register` registers this build's schemas"))
+}
+
+/// The ids, for the encoder.
+fn ids(registered: &[Registered]) -> Result<SchemaIds, Failure> {
+    match registered {
+        [customer, cart, order, product] => {
+            Ok(SchemaIds { customer: customer.id, cart: cart.id, order: order.id, product: product.id })
+        }
+        _ => Err(Failure::Internal("the registry has answered for other schemas than were asked for".into())),
+    }
+}
+
+/// The ids of a bundle, and why the registry has not confirmed them (in words, and in one), if it is away.
+struct Bundled {
+    registered: Vec<Registered>,
+    unconfirmed: Option<(String, &'static str)>,
+}
+
+/// A registry that is there has its say first; one that is away is not waited for.
+async fn bundled(file: &Path, subjects: &[String; 4], registry: &Registry) -> Result<Bundled, Failure> {
+    let registered = from_bundle(file, subjects)?;
+    let asked = tokio::time::timeout(PATIENCE, confirm(registry, subjects, &registered));
+    let unconfirmed = match asked.await {
+        Ok(Ok(Confirmed::Yes)) => None,
+        Ok(Ok(Confirmed::No(why) | Confirmed::Missing(why))) => {
+            return Err(wrong_bundle(file, &format!("is refused: {why}")));
+        }
+        Ok(Err(error)) => Some((error.to_string(), error.kind.as_str())),
+        Err(_) => Some((format!("no answer within {} s", PATIENCE.as_secs()), "timeout")),
+    };
+    Ok(Bundled { registered, unconfirmed })
+}
+
+/// What the registry says of all ids together: the worst of it.
+async fn confirm(
+    registry: &Registry,
+    subjects: &[String; 4],
+    registered: &[Registered],
+) -> Result<Confirmed, RegistryError> {
+    let mut missing = None;
+    for (wanted, registered) in wanted(subjects).into_iter().zip(registered) {
+        match registry.confirm(wanted, registered.id, schemas::is_same).await? {
+            Confirmed::Yes => {}
+            Confirmed::Missing(why) => missing = missing.or(Some(why)),
+            Confirmed::No(why) => return Ok(Confirmed::No(why)),
+        }
+    }
+    Ok(missing.map_or(Confirmed::Yes, Confirmed::Missing))
+}
+
 fn wrong_bundle(file: &Path, why: &str) -> Failure {
     Failure::Usage(format!("registry.bundle: {} {why}", file.display()))
 }
@@ -84,22 +157,16 @@ impl Pins {
                 self.confirmed();
                 Ok(true)
             }
-            Err(error) => {
-                Err(Failure::Usage(format!("{error}. `koine schemas register` registers this build's schemas")))
-            }
+            Err(error) => Err(unregistered(&error)),
         }
     }
 
-    /// A registry that is there has its say first; one that is away is not waited for.
     async fn pin_by_bundle(&mut self, file: &Path) -> Result<(), Failure> {
-        self.registered = from_bundle(file, &self.subjects)?;
-        match tokio::time::timeout(PATIENCE, self.ask()).await {
-            Ok(Ok(Confirmed::Yes)) => self.confirmed(),
-            Ok(Ok(Confirmed::No(why) | Confirmed::Missing(why))) => {
-                return Err(wrong_bundle(file, &format!("is refused: {why}")));
-            }
-            Ok(Err(error)) => self.unconfirmed(&error.to_string(), error.kind.as_str()),
-            Err(_) => self.unconfirmed(&format!("no answer within {} s", PATIENCE.as_secs()), "timeout"),
+        let Bundled { registered, unconfirmed } = bundled(file, &self.subjects, &self.registry).await?;
+        self.registered = registered;
+        match unconfirmed {
+            None => self.confirmed(),
+            Some((why, reason)) => self.unconfirmed(&why, reason),
         }
         Ok(())
     }
@@ -122,12 +189,7 @@ impl Pins {
 
     /// The ids, for the encoder.
     pub fn ids(&self) -> Result<SchemaIds, Failure> {
-        match self.registered.as_slice() {
-            [customer, cart, order, product] => {
-                Ok(SchemaIds { customer: customer.id, cart: cart.id, order: order.id, product: product.id })
-            }
-            _ => Err(Failure::Internal("the registry has answered for other schemas than were asked for".into())),
-        }
+        ids(&self.registered)
     }
 
     /// Compares from time to time, for ever; comes back when the registry has spoken against the ids, with what it said.
@@ -170,16 +232,7 @@ impl Pins {
         }
     }
 
-    /// What the registry says of all ids together: the worst of it.
     async fn ask(&self) -> Result<Confirmed, RegistryError> {
-        let mut missing = None;
-        for (wanted, registered) in wanted(&self.subjects).into_iter().zip(&self.registered) {
-            match self.registry.confirm(wanted, registered.id, schemas::is_same).await? {
-                Confirmed::Yes => {}
-                Confirmed::Missing(why) => missing = missing.or(Some(why)),
-                Confirmed::No(why) => return Ok(Confirmed::No(why)),
-            }
-        }
-        Ok(missing.map_or(Confirmed::Yes, Confirmed::Missing))
+        confirm(&self.registry, &self.subjects, &self.registered).await
     }
 }

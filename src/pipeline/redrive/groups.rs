@@ -42,6 +42,8 @@ pub struct Fates {
     pub again: u64,
     /// Renewed before, and nothing has changed since: left as it is.
     pub unchanged: u64,
+    /// Of a dry run: an event that no topic took before. Only a try can tell.
+    pub untried: u64,
 }
 
 /// What becomes of one letter.
@@ -52,6 +54,7 @@ pub enum Fate {
     Sealed,
     Lost,
     Unchanged,
+    Untried,
     Became(Became),
 }
 
@@ -63,6 +66,7 @@ impl Fates {
             Fate::Sealed => &mut self.sealed,
             Fate::Lost => &mut self.lost,
             Fate::Unchanged => &mut self.unchanged,
+            Fate::Untried => &mut self.untried,
             Fate::Became(Became::Event) => &mut self.events,
             Fate::Became(Became::Ignored) => &mut self.ignored,
             Fate::Became(Became::DeadLetter) => &mut self.again,
@@ -136,7 +140,7 @@ impl Groups {
         let mut letters = 0;
         let mut sum = Fates::default();
         for group in self.groups.iter().chain([&self.others]) {
-            let Fates { done, pointers, sealed, lost, events, ignored, again, unchanged } = group.fates;
+            let Fates { done, pointers, sealed, lost, events, ignored, again, unchanged, untried } = group.fates;
             letters += group.letters;
             sum.done += done;
             sum.pointers += pointers;
@@ -146,6 +150,7 @@ impl Groups {
             sum.ignored += ignored;
             sum.again += again;
             sum.unchanged += unchanged;
+            sum.untried += untried;
         }
         (letters, sum)
     }

@@ -27,7 +27,10 @@ pub enum Fault {
 
 impl Fault {
     pub(super) fn broken(trouble: Trouble) -> Fault {
-        Fault::Broken(trouble.to_string())
+        match trouble {
+            Trouble::Denied(why) => Fault::Misconfigured(why),
+            trouble => Fault::Broken(trouble.to_string()),
+        }
     }
 }
 

@@ -13,11 +13,14 @@
 //!
 //! A dead letter that has been renewed, and is refused by the same build for the same cause once more, is left as it is:
 //! writing it again would say nothing new, and a redrive that is run twice is to add nothing. Another build, or another
-//! cause, renews it.
+//! cause, renews it. That goes for what a topic refuses as well: it is tried, since the topic's limit may have been raised,
+//! and left without a marker where it has not. So is a letter whose count cannot grow (a raw record may bring any count
+//! along): renewed with the same count it would pass for done.
 //!
 //! A dead letter that cannot be translated (its value is not there, or sealed for somebody else) is left as it is and
 //! counted apart. A dry run is the very same code without a producer, so it predicts what the live run
-//! does; only a broker's own refusal (a canonical record that is too large for its topic) cannot be foreseen.
+//! does; only a broker's own refusal (a canonical record that is too large for its topic) cannot be foreseen. So a letter
+//! of such a refusal is said to be one that only a try can tell of.
 
 pub mod groups;
 pub mod lanes;
@@ -31,6 +34,7 @@ use super::outputs::Outputs;
 use super::service::Limits;
 use crate::codec::SchemaIds;
 use crate::kafka::{Connection, Outgoing, Producer, ProducerSettings, Record, Refusal, SendError, Trouble};
+use crate::reject::Code;
 use crate::seal::PrivateKey;
 use crate::translate::{BUILD, Header, Outcome, SourceSettings, Translator};
 use groups::{Fate, Groups};
@@ -42,6 +46,9 @@ use std::time::{Duration, Instant};
 
 /// How long one call to the broker may take before it is called again.
 const CALL: Duration = Duration::from_secs(3);
+
+/// What only brokers find.
+const BROKERS: [Code; 2] = [Code::RecordTooLarge, Code::RecordRefused];
 
 /// What a redrive needs to know.
 pub struct Job<'j> {
@@ -149,6 +156,19 @@ struct Held<'r> {
     group: usize,
     /// Its places in the parcel's units.
     units: Range<usize>,
+    /// What there was to write was refused by a topic when the letter was written.
+    was_refused: bool,
+    /// And it has been again, as it was when the letter was renewed.
+    is_unchanged: bool,
+}
+
+/// What became of a dead letter, before it is held.
+struct Translated {
+    position: Position,
+    redrive_count: u32,
+    group: usize,
+    units: Range<usize>,
+    was_refused: bool,
 }
 
 struct Unit {
@@ -162,9 +182,9 @@ impl<'r> Work<'_, 'r> {
     fn take(&mut self, record: Record<'r>) -> Result<(), Fault> {
         let lane = self.lane;
         let Some(held) = lanes::with_letter(&record, lane, |letter| self.translate(letter)) else { return Ok(()) };
-        let (position, redrive_count, group, units) = held;
+        let Translated { position, redrive_count, group, units, was_refused } = held;
         self.parcel.bytes += record.len();
-        self.parcel.held.push(Held { record, position, redrive_count, group, units });
+        self.parcel.held.push(Held { record, position, redrive_count, group, units, was_refused, is_unchanged: false });
         let most = self.job.rate.map_or(usize::MAX, |rate| rate as usize).min(self.job.limits.records);
         if self.parcel.held.len() >= most || self.parcel.bytes >= self.job.limits.bytes {
             self.deliver()?;
@@ -172,7 +192,7 @@ impl<'r> Work<'_, 'r> {
         Ok(())
     }
 
-    fn translate(&mut self, letter: Option<&Letter<'_>>) -> Option<(Position, u32, usize, Range<usize>)> {
+    fn translate(&mut self, letter: Option<&Letter<'_>>) -> Option<Translated> {
         let Some(letter) = letter else {
             self.groups.foreign += 1;
             return None;
@@ -201,13 +221,14 @@ impl<'r> Work<'_, 'r> {
             self.groups.note(group, Fate::Lost);
             return None;
         }
-        if self.parcel.says_nothing_new(letter, first) {
+        if self.parcel.says_nothing_new(letter, &units) {
             self.parcel.units.truncate(first);
             self.groups.note(group, Fate::Unchanged);
             return None;
         }
         self.markers.add(position, count);
-        Some((position, count, group, units))
+        let was_refused = BROKERS.iter().any(|code| code.as_str() == letter.code);
+        Some(Translated { position, redrive_count: count, group, units, was_refused })
     }
 
     /// Delivers what has been gathered.
@@ -217,7 +238,7 @@ impl<'r> Work<'_, 'r> {
         if let Some(courier) = &mut self.courier {
             courier.deliver(&mut parcel, all, &mut |parcel, done| note(self.groups, parcel, done))?;
         } else {
-            note(self.groups, &parcel, all);
+            predict(self.groups, &parcel);
         }
         self.pace.keep(parcel.held.len());
         parcel.clear();
@@ -229,7 +250,18 @@ impl<'r> Work<'_, 'r> {
 /// Notes what became of the letters of a parcel.
 fn note(groups: &mut Groups, parcel: &Parcel<'_>, done: Range<usize>) {
     for held in parcel.held.get(done).unwrap_or_default() {
-        groups.note(held.group, Fate::Became(parcel.became(held)));
+        groups.note(held.group, parcel.fate(held));
+    }
+}
+
+/// The same of a dry run, which cannot ask the topics.
+fn predict(groups: &mut Groups, parcel: &Parcel<'_>) {
+    for held in &parcel.held {
+        let fate = match parcel.fate(held) {
+            Fate::Became(Became::Event) if held.was_refused => Fate::Untried,
+            fate => fate,
+        };
+        groups.note(held.group, fate);
     }
 }
 
@@ -277,12 +309,21 @@ impl Parcel<'_> {
         }
     }
 
-    /// Whether all that became of a letter (the units from `first` on) is a letter like the one that was renewed before.
-    fn says_nothing_new(&self, letter: &Letter<'_>, first: usize) -> bool {
-        let [Unit { kind: UnitKind::DeadLetter(again), .. }] = self.units.get(first..).unwrap_or_default() else {
+    /// Whether all that became of a letter is a letter like the one that was renewed before, or one that cannot be told
+    /// from it.
+    fn says_nothing_new(&self, letter: &Letter<'_>, units: &Range<usize>) -> bool {
+        let [Unit { kind: UnitKind::DeadLetter(again), .. }] = self.units.get(units.clone()).unwrap_or_default() else {
             return false;
         };
-        letter.redrive_count > 0 && letter.build == BUILD && again.letter.fingerprint == letter.fingerprint
+        let is_as_before = letter.build == BUILD && again.letter.fingerprint == letter.fingerprint;
+        letter.redrive_count == u32::MAX || (letter.redrive_count > 0 && is_as_before)
+    }
+
+    fn fate(&self, held: &Held<'_>) -> Fate {
+        match held.is_unchanged {
+            true => Fate::Unchanged,
+            false => Fate::Became(self.became(held)),
+        }
     }
 
     fn became(&self, held: &Held<'_>) -> Became {
@@ -363,7 +404,13 @@ impl<'j> Courier<'j> {
                     self.deliver(parcel, letters.start..middle, arrived)?;
                     return self.deliver(parcel, middle..letters.end, arrived);
                 }
-                Err(Step::Refused(nth, refusal)) => self.take_refusal(parcel, nth, refusal)?,
+                Err(Step::Refused(nth, refusal)) => {
+                    self.take_refusal(parcel, nth, refusal)?;
+                    if self.leave_unchanged(parcel, letters.start) {
+                        arrived(parcel, letters);
+                        return Ok(());
+                    }
+                }
                 Err(Step::Over(fault)) => return Err(fault),
                 Err(Step::Again(trouble)) if begun.elapsed() < PATIENCE => {
                     tracing::warn!(trouble = trouble.kind(), why = %trouble, "not delivered; trying again");
@@ -386,6 +433,18 @@ impl<'j> Courier<'j> {
             return Ok(());
         }
         Err(Fault::Misconfigured(format!("{} takes no record, however small", self.lane.topic)))
+    }
+
+    /// Whether a letter that was just refused is refused as before; then there is nothing to write.
+    fn leave_unchanged(&self, parcel: &mut Parcel<'_>, nth: usize) -> bool {
+        let Some(held) = parcel.held.get(nth) else { return false };
+        let is_unchanged = lanes::with_letter(&held.record, self.lane, |letter| {
+            letter.is_some_and(|letter| parcel.says_nothing_new(letter, &held.units))
+        });
+        if let Some(held) = parcel.held.get_mut(nth) {
+            held.is_unchanged = is_unchanged;
+        }
+        is_unchanged
     }
 
     fn attempt(&self, parcel: &Parcel<'_>, letters: Range<usize>) -> Result<(), Step> {
