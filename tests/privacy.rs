@@ -228,7 +228,9 @@ impl Keeper {
                     // And this of an entry in a map.
                     false if key == "name" && under == "cartTypes" => self.name(),
                     // Senders put documents into any text.
-                    false if self.nth % 7 == 0 => documents("token", &self.secret())[self.nth / 7 % DOCUMENTS].clone(),
+                    false if self.nth.is_multiple_of(7) => {
+                        documents("token", &self.secret())[self.nth / 7 % DOCUMENTS].clone()
+                    }
                     false => self.personal(),
                 };
             }
