@@ -49,7 +49,7 @@ def under_load(program, env, directory):
     prefix = f"footprint{time.time_ns()}."
     raw = {f"{prefix}raw.{vendor}": vendor for vendor in support.VENDORS}
     stack.create({topic: 4 for topic in raw})
-    deployment = support.Deployment(stack, Path(program), directory, prefix, raw, prefix + "koine")
+    deployment = support.Deployment(stack, program, directory, prefix, raw, prefix + "koine")
     deployment.create_outputs(canonical=4, dead=4)
     deployment.register()
     with deployment.process() as koine:
@@ -77,4 +77,4 @@ def main(program):
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    main(sys.argv[1])
+    main(Path(sys.argv[1]).resolve())
