@@ -15,7 +15,7 @@ use crate::registry::embedded::Embedded;
 use crate::schemas;
 use crate::vendors::VENDORS;
 use door::{Door, Posted};
-use samples::{BROKEN, GOOD, Sample, nth};
+use samples::{BROKEN, GOOD, nth};
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
