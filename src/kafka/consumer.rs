@@ -387,10 +387,11 @@ impl Consumer {
             }
         }
         let list = self.whole(state, list)?;
+        // librdkafka keeps a pause over the loss of a partition and its return, and drops a resumption that meets the start
+        // of the partition (its issue 5591).
+        self.resume_what_may(state)?;
         give(&self.base, &list).map_err(|error| Trouble::Fatal(error.to_string()))?;
         forget_positions(&self.base, &list)?;
-        // librdkafka keeps a pause over the loss of a partition and its return.
-        self.resume_what_may(state)?;
         self.pause_what_must(state)?;
         let (later, placed): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|one| doubtful.contains(one) || troubles.contains_key(one));

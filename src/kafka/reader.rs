@@ -87,6 +87,9 @@ impl Reader {
 
     /// Leaves what it read and reads these stretches, several at a time and each in its order.
     pub fn turn_to(&mut self, stretches: impl IntoIterator<Item = Stretch>) -> Result<(), Trouble> {
+        // Before anything is started: librdkafka drops a resumption that meets the start of the partition (its issue 5591), and
+        // then nothing comes of it any more.
+        self.consumer.resume(&self.closed()).map_err(fatal)?;
         let mut list = TopicPartitionList::new();
         self.stretches.clear();
         self.open = 0;
@@ -100,9 +103,18 @@ impl Reader {
         }
         self.consumer.assign(&list).map_err(fatal)?;
         // Else what is turned back would be at its end before it is read.
-        forget_positions(&self.consumer, &list)?;
-        // Those that were read to the end of an earlier stretch were closed.
-        self.consumer.resume(&list).map_err(fatal)
+        forget_positions(&self.consumer, &list)
+    }
+
+    /// Those that were read to the end of their stretch, of which no more is fetched.
+    fn closed(&self) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for (topic, partitions) in &self.stretches {
+            for (partition, _) in partitions.iter().filter(|(_, progress)| progress.at >= progress.to) {
+                list.add_partition(topic, *partition);
+            }
+        }
+        list
     }
 
     /// The next record, waiting for it at most so long.
