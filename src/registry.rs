@@ -23,6 +23,9 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// Who is told of each request what it asks, how it ended (a status, `timeout` or `unreachable`), and how long it took.
+type Heard = Arc<dyn Fn(&str, &str, Duration) + Send + Sync>;
+
 /// A registry to talk to.
 #[derive(Clone)]
 pub struct Registry {
@@ -34,8 +37,7 @@ pub struct Registry {
     timeout: Duration,
     first_pause: Duration,
     longest_pause: Duration,
-    /// Told what was asked, how each request ended (a status, `timeout` or `unreachable`), and how long it took.
-    heard: Arc<dyn Fn(&str, &str, Duration) + Send + Sync>,
+    heard: Heard,
     /// The `Date` of its last answer.
     date: Arc<Mutex<Option<String>>>,
 }
