@@ -15,6 +15,7 @@ use crate::pointer::Pointer;
 use crate::seal::PublicKey;
 use read::{Reader, Step, not_one_of};
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,12 @@ pub struct Config {
     pub privacy: Privacy,
     /// Address of the metrics and probes; port 0 takes a free one.
     pub http_listen: SocketAddr,
+    /// How old the heartbeat of a poll loop may be.
+    pub dead_after: Duration,
+    /// Whether metrics also have the names that OpenTelemetry has for messaging.
+    pub messaging_metrics: bool,
+    /// Where spans of records go, if anywhere.
+    pub traces: Option<TraceSettings>,
     pub log: Log,
     /// Time to finish the batch at hand after a signal.
     pub drain: Duration,
@@ -130,6 +137,8 @@ pub struct Source {
     /// An IANA time zone that exists.
     pub time_zone: Option<String>,
     pub extensions: Extensions,
+    /// How long it may be silent, if that is known.
+    pub expect_every: Option<Duration>,
 }
 
 /// What becomes of fields that have no canonical place.
@@ -236,6 +245,16 @@ pub struct Privacy {
     pub classes: Vec<(PiiClass, Treatment)>,
     /// Of the hashes. There is one where a class is hashed.
     pub key: Option<Secret>,
+}
+
+/// Spans of records, for a collector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceSettings {
+    /// `http://…` or `https://…`, with its path.
+    pub endpoint: String,
+    /// One in so many records has a span.
+    pub one_in: u64,
+    pub tls: TlsFiles,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -407,6 +426,31 @@ impl Config {
         yaml::write(&self.effective)
     }
 
+    /// The settings that have another value in `other`, in the order of their names. Secrets look alike.
+    pub fn differences(&self, other: &Config) -> Vec<String> {
+        let [ours, theirs] = [self, other].map(|config| {
+            let mut values = BTreeMap::new();
+            leaves(&config.effective, String::new(), &mut values);
+            values
+        });
+        let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        names.into_iter().filter(|name| ours.get(*name) != theirs.get(*name)).cloned().collect()
+    }
+
+    /// The same, with all that is fixed for a process's life as it is in `before`.
+    pub fn with_fixed_of(self, before: &Config) -> Config {
+        Config {
+            registry: before.registry.clone(),
+            topics: before.topics.clone(),
+            http_listen: before.http_listen,
+            dead_after: before.dead_after,
+            messaging_metrics: before.messaging_metrics,
+            traces: before.traces.clone(),
+            log: Log { format: before.log.format, level: self.log.level },
+            ..self
+        }
+    }
+
     /// The source a topic belongs to: the one that names it, else the first with a pattern that matches.
     pub fn source_of(&self, topic: &str) -> Option<usize> {
         let named = |source: &Source| source.topics.iter().any(|entry| !entry.is_pattern() && entry.matches(topic));
@@ -417,6 +461,19 @@ impl Config {
     /// Every name and pattern of every source, for `subscribe`.
     pub fn subscription(&self) -> Vec<&str> {
         self.sources.iter().flat_map(|source| source.topics.iter().map(TopicPattern::as_str)).collect()
+    }
+}
+
+/// Every value by its setting's name; elements of lists by their number.
+fn leaves(node: &Node, path: String, out: &mut BTreeMap<String, String>) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match &node.content {
+        Content::Map(entries) => entries.iter().for_each(|entry| leaves(&entry.value, below(&entry.key), out)),
+        Content::List(items) => {
+            items.iter().enumerate().for_each(|(nth, item)| leaves(item, format!("{path}[{nth}]"), out));
+        }
+        Content::Text(text) => drop(out.insert(path, text.clone())),
+        Content::Null => {}
     }
 }
 
@@ -449,6 +506,9 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
     let http_listen = read.checked("http.listen", |text| {
         text.parse::<SocketAddr>().map_err(|_| "should be an address and a port, such as 0.0.0.0:9464".to_owned())
     });
+    let dead_after = Duration::from_millis(read.number("http.dead_after").unwrap_or_default());
+    let messaging_metrics = read.flag("metrics.messaging_names");
+    let traces = traces(read);
     let format = [LogFormat::Text, LogFormat::Json].get(read.word("log.format")).copied()?;
     let level = read.checked("log.level", |text| crate::telemetry::check_level(text).map(|()| text.to_owned()));
     let drain = Duration::from_millis(read.number("shutdown.drain").unwrap_or_default());
@@ -478,11 +538,24 @@ fn read_all(read: &mut Reader<'_>, context: &Context<'_>) -> Option<Config> {
         dlq,
         privacy,
         http_listen: http_listen?,
+        dead_after,
+        messaging_metrics,
+        traces,
         log: Log { format, level: level? },
         drain,
         transaction_timeout,
         effective: Node::map(Place::Default),
     })
+}
+
+fn traces(read: &mut Reader<'_>) -> Option<TraceSettings> {
+    let endpoint = read.checked("traces.endpoint", |text| match text.split_once("://") {
+        Some(("http" | "https", rest)) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err("should be http://… or https://…, such as http://collector:4318/v1/traces".to_owned()),
+    });
+    let one_in = read.number("traces.one_in").unwrap_or(1);
+    let tls = TlsFiles { ca: read.file("traces.ca_file"), identity: None };
+    endpoint.map(|endpoint| TraceSettings { endpoint, one_in, tls })
 }
 
 fn whole(read: &mut Reader<'_>, path: &str) -> usize {
@@ -810,7 +883,9 @@ fn source(read: &mut Reader<'_>, context: &Context<'_>, path: &str) -> Option<So
     });
     let extensions = [Extensions::Full, Extensions::Drift, Extensions::Off];
     let extensions = extensions.get(read.word(&format!("{path}.extensions"))).copied()?;
-    Some(Source { topics, vendor: vendor.flatten(), shop, event_type, payload_pointer, time_zone, extensions })
+    let expect_every = read.number(&format!("{path}.expect_every")).map(Duration::from_millis);
+    let vendor = vendor.flatten();
+    Some(Source { topics, vendor, shop, event_type, payload_pointer, time_zone, extensions, expect_every })
 }
 
 fn topics(read: &mut Reader<'_>) -> Topics {

@@ -34,6 +34,8 @@ struct Beat {
     at: AtomicU64,
     producer: AtomicBool,
     joined: AtomicBool,
+    /// Whether no broker has answered when one was asked last.
+    cut_off: AtomicBool,
     retired: AtomicBool,
 }
 
@@ -63,6 +65,7 @@ impl Health {
             at: AtomicU64::new(millis(self.started)),
             producer: AtomicBool::new(false),
             joined: AtomicBool::new(false),
+            cut_off: AtomicBool::new(false),
             retired: AtomicBool::new(false),
         });
         self.beats().push(Arc::clone(&beat));
@@ -77,6 +80,12 @@ impl Health {
     /// The process leaves: no longer ready, still alive.
     pub fn draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// All workers have ended on purpose, and others are to come.
+    pub fn begin_anew(&self) {
+        self.beats().clear();
+        self.draining.store(false, Ordering::Relaxed);
     }
 
     /// The breakers of all partitions that this process reads.
@@ -119,6 +128,9 @@ impl Health {
             if !beat.joined.load(Ordering::Relaxed) {
                 missing.push(format!("worker {number}: not in the group"));
             }
+            if beat.cut_off.load(Ordering::Relaxed) {
+                missing.push(format!("worker {number}: no broker answers"));
+            }
         }
         missing
     }
@@ -144,6 +156,16 @@ impl Heart {
     /// The consumer is a member of the group (with or without partitions), or is none.
     pub fn group_joined(&self, joined: bool) {
         self.beat.joined.store(joined, Ordering::Relaxed);
+    }
+
+    /// Brokers were asked, and one has answered or none. A member whose brokers are away is in the group by its own word only.
+    pub fn brokers_answer(&self, do_they: bool) {
+        self.beat.cut_off.store(!do_they, Ordering::Relaxed);
+    }
+
+    /// Whether one has answered when they were asked last.
+    pub fn do_brokers_answer(&self) -> bool {
+        !self.beat.cut_off.load(Ordering::Relaxed)
     }
 
     /// The worker ends on purpose.
@@ -299,7 +321,7 @@ mod tests {
         entities: &["order"],
         actions: &["updated"],
         rules: &["r"],
-        codes: &["c"],
+        codes: &[("c", "data")],
         event_types: &[],
         drift: &[],
     };
@@ -307,7 +329,7 @@ mod tests {
     async fn start(limit: Duration) -> (Server, Arc<Health>) {
         let build = BuildInfo { version: "1.2.3", build: "1.2.3+x".to_owned(), librdkafka: "2.12.1".to_owned() };
         let health = Arc::new(Health::new(limit));
-        let metrics = Arc::new(Metrics::new(TABLES, &build).unwrap());
+        let metrics = Arc::new(Metrics::new(TABLES, &["commerce.order.v1"], &build).unwrap());
         let server = serve("127.0.0.1:0".parse().unwrap(), Arc::clone(&health), metrics, build).await.unwrap();
         (server, health)
     }
@@ -334,9 +356,16 @@ mod tests {
         heart.producer_ready(false);
         assert_eq!(get(&server, "/readyz").await.0, 503);
         heart.producer_ready(true);
+        heart.brokers_answer(false);
+        assert_eq!(get(&server, "/readyz").await.1["reasons"], json!(["worker 0: no broker answers"]));
+        assert_eq!(get(&server, "/livez").await.0, 200);
+        heart.brokers_answer(true);
+        assert_eq!(get(&server, "/readyz").await.0, 200);
         health.draining();
         assert_eq!(get(&server, "/readyz").await.1["reasons"], json!(["draining"]));
         assert_eq!(get(&server, "/livez").await.0, 200);
+        health.begin_anew();
+        assert_eq!(get(&server, "/readyz").await.1["reasons"], json!(["no worker"]));
         server.stop().await;
     }
 
@@ -434,7 +463,7 @@ mod tests {
     async fn an_address_in_use_is_an_error() {
         let (server, health) = start(Duration::from_secs(60)).await;
         let build = BuildInfo { version: "1", build: "1".to_owned(), librdkafka: "2".to_owned() };
-        let metrics = Arc::new(Metrics::new(TABLES, &build).unwrap());
+        let metrics = Arc::new(Metrics::new(TABLES, &["commerce.order.v1"], &build).unwrap());
         let error = serve(server.address(), health, metrics, build).await.err().unwrap();
         assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     }

@@ -16,11 +16,15 @@ use crate::https::{Https, chain};
 use crate::oauth::Issuer;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::error::Error;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Who is told of each request what it asks, how it ended (a status, `timeout` or `unreachable`), and how long it took.
+type Heard = Arc<dyn Fn(&str, &str, Duration) + Send + Sync>;
 
 /// A registry to talk to.
 #[derive(Clone)]
@@ -33,8 +37,7 @@ pub struct Registry {
     timeout: Duration,
     first_pause: Duration,
     longest_pause: Duration,
-    /// Told how each request ended: a status, `timeout` or `unreachable`.
-    heard: Arc<dyn Fn(&str) + Send + Sync>,
+    heard: Heard,
     /// The `Date` of its last answer.
     date: Arc<Mutex<Option<String>>>,
 }
@@ -120,6 +123,21 @@ impl fmt::Display for RegistryError {
 
 impl Error for RegistryError {}
 
+/// What a request asks, in a word of a closed set.
+fn operation(method: &Method, path: &[&str]) -> &'static str {
+    match (method.as_str(), path) {
+        ("GET", ["subjects"]) => "list_subjects",
+        ("POST", ["subjects", _]) => "lookup",
+        ("GET", ["subjects", _, "versions"]) => "list_versions",
+        ("POST", ["subjects", _, "versions"]) => "register",
+        ("GET", ["subjects", _, "versions", _]) => "read_version",
+        ("GET", ["schemas", ..]) => "read_schema",
+        ("POST", ["compatibility", ..]) => "check",
+        (_, ["config", ..]) => "compatibility",
+        _ => "other",
+    }
+}
+
 /// A schema and the subject it belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
@@ -127,6 +145,13 @@ pub struct Wanted<'a> {
     pub subject: &'a str,
     /// Canonical compact text, exactly as it is registered: Apicurio looks for the same text.
     pub schema: &'a str,
+}
+
+impl Wanted<'_> {
+    /// The beginning of the SHA-256 of its text: two builds whose schemas differ in anything have two.
+    pub fn fingerprint(&self) -> String {
+        Sha256::digest(self.schema).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// What a registry knows a schema by.
@@ -224,13 +249,14 @@ impl Registry {
             timeout: settings.timeout,
             first_pause: Duration::from_millis(500),
             longest_pause: settings.longest_pause,
-            heard: Arc::new(|_| ()),
+            heard: Arc::new(|_, _, _| ()),
             date: Arc::default(),
         })
     }
 
-    /// With somebody who is told how each request ended: its status, `timeout` or `unreachable`.
-    pub fn heard_by(self, heard: impl Fn(&str) + Send + Sync + 'static) -> Registry {
+    /// With somebody who is told of each request what it asks, how it ended (its status, `timeout` or `unreachable`) and how
+    /// long it took.
+    pub fn heard_by(self, heard: impl Fn(&str, &str, Duration) + Send + Sync + 'static) -> Registry {
         Registry { heard: Arc::new(heard), ..self }
     }
 
@@ -479,7 +505,8 @@ impl Registry {
             request = request.header("content-type", MEDIA_TYPE).body(body.to_string());
         }
         let request = request.build().map_err(|error| no_registry(doing, &chain(&error.without_url())))?;
-        let Some(issuer) = &self.issuer else { return self.send(doing, request, None).await };
+        let operation = operation(request.method(), path);
+        let Some(issuer) = &self.issuer else { return self.send(doing, operation, request, None).await };
         let no_token = |why: crate::oauth::Refused| RegistryError {
             kind: if why.is_definite { ErrorKind::Denied } else { ErrorKind::Unreachable },
             doing: doing.to_owned(),
@@ -488,16 +515,24 @@ impl Registry {
         };
         let token = issuer.token().await.map_err(no_token)?;
         let again = request.try_clone();
-        match (self.send(doing, request, Some(&token.text)).await, again) {
+        match (self.send(doing, operation, request, Some(&token.text)).await, again) {
             (Err(error), Some(again)) if error.kind == ErrorKind::Denied => {
                 let token = issuer.instead_of(&token.text).await.map_err(no_token)?;
-                self.send(doing, again, Some(&token.text)).await
+                self.send(doing, operation, again, Some(&token.text)).await
             }
             (answered, _) => answered,
         }
     }
 
-    async fn send(&self, doing: &str, request: reqwest::Request, token: Option<&str>) -> Result<Value, RegistryError> {
+    async fn send(
+        &self,
+        doing: &str,
+        operation: &str,
+        request: reqwest::Request,
+        token: Option<&str>,
+    ) -> Result<Value, RegistryError> {
+        let begun = Instant::now();
+        let heard = |code: &str| (self.heard)(operation, code, begun.elapsed());
         let request = reqwest::RequestBuilder::from_parts(self.https.client(), request);
         let request = match (&self.auth, token) {
             (_, Some(token)) => request.bearer_auth(token),
@@ -510,10 +545,10 @@ impl Registry {
         let fail = |kind, detail| RegistryError { kind, doing: doing.to_owned(), detail, retry_after: None };
         let transport = |error: reqwest::Error| {
             if error.is_timeout() {
-                (self.heard)("timeout");
+                heard("timeout");
                 return fail(ErrorKind::Timeout, format!("no answer within {} ms", self.timeout.as_millis()));
             }
-            (self.heard)("unreachable");
+            heard("unreachable");
             let why = chain(&error.without_url());
             fail(
                 ErrorKind::Unreachable,
@@ -529,7 +564,7 @@ impl Registry {
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
         let text = response.text().await.map_err(transport)?;
-        (self.heard)(status.as_str());
+        heard(status.as_str());
         let answer: Option<Value> = serde_json::from_str(&text).ok();
         if status.is_success() {
             return answer.ok_or_else(|| no_registry(doing, &format!("the answer ({status}) is no JSON")));

@@ -121,6 +121,8 @@ pub struct Translated<'o> {
     pub headers: &'o [(&'static str, &'o str)],
     /// In what the webhook is not as its page says.
     pub drift: &'o [Drift],
+    /// How many of its leaves are in `extensions`.
+    pub unmapped: usize,
 }
 
 /// A documented event that has no place in the four entities.
@@ -236,14 +238,26 @@ impl Translator {
         Translator::default()
     }
 
-    /// Translates a raw record: `each` is called once for every webhook in it, in their order, with its place.
+    /// Translates a raw record: `each` is called once for every webhook in it, in their order, with its place. How many it
+    /// holds.
     pub fn translate(
         &mut self,
         raw: &RawRecord<'_>,
         settings: &SourceSettings,
         each: &mut impl FnMut(i32, Outcome<'_>),
-    ) {
-        self.translate_and_account(raw, settings, None, each);
+    ) -> usize {
+        self.translate_and_account(raw, settings, &mut || (), None, each)
+    }
+
+    /// The same, and says when the record is parsed, to whoever has a clock.
+    pub fn translate_timed(
+        &mut self,
+        raw: &RawRecord<'_>,
+        settings: &SourceSettings,
+        parsed: &mut dyn FnMut(),
+        each: &mut impl FnMut(i32, Outcome<'_>),
+    ) -> usize {
+        self.translate_and_account(raw, settings, parsed, None, each)
     }
 
     /// The same, and tells beforehand what becomes of every leaf of a webhook that has an event. It costs several times as
@@ -254,17 +268,18 @@ impl Translator {
         settings: &SourceSettings,
         leaf: &mut dyn FnMut(Leaf<'_>),
         each: &mut impl FnMut(i32, Outcome<'_>),
-    ) {
-        self.translate_and_account(raw, settings, Some(leaf), each);
+    ) -> usize {
+        self.translate_and_account(raw, settings, &mut || (), Some(leaf), each)
     }
 
     fn translate_and_account(
         &mut self,
         raw: &RawRecord<'_>,
         settings: &SourceSettings,
+        parsed: &mut dyn FnMut(),
         mut leaf: Option<&mut dyn FnMut(Leaf<'_>)>,
         each: &mut impl FnMut(i32, Outcome<'_>),
-    ) {
+    ) -> usize {
         let Translator { tape, inner, extensions, pointer, key, headers, pages, anybodys, sightings } = self;
         let mut tools = Tools {
             extensions,
@@ -281,6 +296,7 @@ impl Translator {
             true => Err(Reject::whole(Code::BodyTooLarge)),
             false => tape.read(bytes, settings.max_depth),
         };
+        parsed();
         let job = |element, text| Job { raw, settings, element, text, cloud_event: None };
         let body = match body {
             Ok(body) => body,
@@ -302,9 +318,7 @@ impl Translator {
             None => take(job(None, body)),
             Some(0) => job(None, body).refuse(&Reject::whole(Code::EnvelopeMissing), bytes, each),
             Some(count) => {
-                for nth in 0..count {
-                    take(job(Some(nth), doc.element(nth).map_or("", |(_, text)| text)));
-                }
+                (0..count).map(|nth| take(job(Some(nth), doc.element(nth).map_or("", |(_, text)| text)))).sum()
             }
         }
     }
@@ -336,7 +350,8 @@ struct Job<'r> {
 }
 
 impl Job<'_> {
-    /// Translates the webhook in `doc`: its root, or one element of it. With an `inner` tape it may still be wrapped.
+    /// Translates the webhook in `doc`: its root, or one element of it. With an `inner` tape it may still be wrapped. How many
+    /// there were.
     fn run(
         &self,
         doc: Doc<'_>,
@@ -344,7 +359,7 @@ impl Job<'_> {
         inner: Option<&mut Tape>,
         tools: &mut Tools<'_>,
         each: &mut impl FnMut(i32, Outcome<'_>),
-    ) {
+    ) -> usize {
         let body = unit(&doc, element);
         let place = match (self.vendor(body), inner) {
             (Ok(Some(place)), _) => place,
@@ -371,6 +386,7 @@ impl Job<'_> {
                 hand_on(Outcome::DeadLetter(refused));
             }
         }
+        1
     }
 
     /// What stands where a webhook is due, as a CloudEvent.
@@ -387,7 +403,7 @@ impl Job<'_> {
         inner: &mut Tape,
         tools: &mut Tools<'_>,
         each: &mut impl FnMut(i32, Outcome<'_>),
-    ) {
+    ) -> usize {
         let Payload { bytes, at, event_id } = match found {
             Ok(payload) => payload,
             Err(Trouble { code, at }) => return self.refuse_envelope(&Reject::whole(code), &at, &[], each),
@@ -400,7 +416,7 @@ impl Job<'_> {
         match doc.list_len() {
             None if doc.root().is_object() => {
                 let job = Job { text, cloud_event: event_id.as_ref(), ..*self };
-                job.run(doc, None, None, tools, each);
+                job.run(doc, None, None, tools, each)
             }
             Some(0) => self.refuse_envelope(&Reject::whole(Code::EnvelopeMissing), &at, &bytes, each),
             Some(count) if self.element.is_none() => {
@@ -408,6 +424,7 @@ impl Job<'_> {
                     let text = doc.element(nth).map_or("", |(_, text)| text);
                     Job { element: Some(nth), text, ..*self }.run(doc, Some(nth), None, tools, each);
                 }
+                count
             }
             _ => self.refuse_envelope(&Reject::whole(Code::FieldType), &at, &bytes, each),
         }
@@ -419,17 +436,25 @@ impl Job<'_> {
 
     /// Refuses a webhook of which no more is known than its source says; `text` is what an offset counts in.
     #[cold]
-    fn refuse(&self, reject: &Reject, text: &[u8], each: &mut impl FnMut(i32, Outcome<'_>)) {
+    fn refuse(&self, reject: &Reject, text: &[u8], each: &mut impl FnMut(i32, Outcome<'_>)) -> usize {
         let refused = dead_letter(&self.known(), reject, String::new(), self.index(), text);
         each(self.index().unwrap_or(0), Outcome::DeadLetter(refused));
+        1
     }
 
     /// Refuses what is wrong with an envelope, or cannot be read out of it. `at` is a place in the record.
     #[cold]
-    fn refuse_envelope(&self, reject: &Reject, at: &str, text: &[u8], each: &mut impl FnMut(i32, Outcome<'_>)) {
+    fn refuse_envelope(
+        &self,
+        reject: &Reject,
+        at: &str,
+        text: &[u8],
+        each: &mut impl FnMut(i32, Outcome<'_>),
+    ) -> usize {
         let mut refused = dead_letter(&self.known(), reject, at.to_owned(), self.index(), text);
         refused.detail.push_str("; the pointer is into the record, not into a webhook");
         each(self.index().unwrap_or(0), Outcome::DeadLetter(refused));
+        1
     }
 
     fn known(&self) -> Known<'static> {
@@ -500,6 +525,7 @@ impl Job<'_> {
                 accountant.tell(doc, body, *each);
             }
         }
+        let unmapped = tools.sightings.kept;
         let drift = tools.sightings.told(doc, body, pages.bodies[nth], pages.documented[nth], privacy);
         mapped.entity.protect(privacy);
         mapped.component.protect(privacy);
@@ -565,6 +591,7 @@ impl Job<'_> {
                 key: tools.key,
                 headers,
                 drift,
+                unmapped,
             };
             hand_on(Outcome::Event(translated));
         });

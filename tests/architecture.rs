@@ -178,7 +178,10 @@ const HOMES: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("sha2", &["translate.rs", "codec", "pipeline", "audit", "registry", "canonical/privacy.rs", "seal.rs"]),
+    (
+        "sha2",
+        &["translate.rs", "codec", "pipeline", "audit", "registry.rs", "registry", "canonical/privacy.rs", "seal.rs"],
+    ),
     ("simdutf8", &["vendors/cursor"]),
     ("strsim", &["config.rs", "config"]),
     ("saphyr_parser", &["config.rs", "config"]),

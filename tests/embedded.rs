@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const RAW: &str = "raw.spree";
@@ -64,7 +65,7 @@ impl Stage {
         let build = BuildInfo { version: "test", build: "test".to_owned(), librdkafka: "test".to_owned() };
         Stage {
             cluster,
-            metrics: Arc::new(Metrics::new(tables(), &build).unwrap()),
+            metrics: Arc::new(Metrics::new(tables(), &CANONICAL, &build).unwrap()),
             health: Arc::new(Health::new(Duration::from_secs(300))),
         }
     }
@@ -105,9 +106,11 @@ impl Stage {
             accept_loss: false,
             breaker: BREAKER,
             only: None,
+            expected_every: Vec::new(),
             stuck_after: Duration::from_secs(120),
             instance: None,
             metrics: Arc::clone(&self.metrics),
+            traces: None,
             health: Arc::clone(&self.health),
         }
     }
@@ -181,7 +184,10 @@ impl Stage {
     /// Webhooks that have an outcome.
     fn done(&self) -> f64 {
         let page = self.metrics.render(Exposition::Prometheus);
-        let lines = page.lines().filter(|line| line.starts_with("koine_records_total{"));
+        // At whatever moment one looks.
+        let ledger = page.lines().filter(|line| line.starts_with("koine_ledger_imbalance{"));
+        ledger.for_each(|line| assert!(line.ends_with(" 0"), "{line}"));
+        let lines = page.lines().filter(|line| line.starts_with("koine_records_outcome_total{"));
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
@@ -507,6 +513,40 @@ fn a_broker_that_refuses_to_store_is_tried_again() {
     survives(false, RDKafkaApiKey::Produce, &errors);
 }
 
+/// The poll loop alone hangs, in the one place that a plan can make it wait; every other thread goes on.
+#[test]
+fn a_poll_loop_that_hangs_is_dead_until_it_goes_on() {
+    let stage = Stage { health: Arc::new(Health::new(Duration::from_secs(1))), ..Stage::new() };
+    let is_hanging = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&is_hanging);
+    let mut plan = stage.plan(true);
+    plan.source_of = Box::new(move |topic| {
+        while gate.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (topic == RAW).then_some(0)
+    });
+    let handle = start(plan);
+    let wait = |what: &dyn Fn() -> bool| {
+        let until = Instant::now() + LONG;
+        while !what() {
+            assert!(Instant::now() < until, "{:?} {:?}", stage.health.dead(), stage.health.not_ready());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    stage.health.schemas_pinned(true);
+    wait(&|| stage.health.not_ready().is_empty());
+    is_hanging.store(true, Ordering::Release);
+    stage.send(20);
+    wait(&|| !stage.health.dead().is_empty());
+    assert!(stage.health.dead()[0].starts_with("worker 0 has not polled for"), "{:?}", stage.health.dead());
+    assert!(!handle.is_finished());
+    is_hanging.store(false, Ordering::Release);
+    wait(&|| stage.health.dead().is_empty());
+    stage.until_done(20);
+    stop(handle);
+}
+
 #[test]
 fn a_record_that_is_too_large_is_a_dead_letter_and_its_siblings_pass() {
     for exactly_once in [true, false] {
@@ -530,8 +570,18 @@ fn a_record_that_is_too_large_is_a_dead_letter_and_its_siblings_pass() {
         assert_eq!(dead[0].header("koine.error.class").as_deref(), Some("limit"));
         assert_eq!(dead[0].header("koine.event.type").as_deref(), Some("order.completed"));
         assert_eq!(dead[0].value.as_deref(), Some(&*order), "the raw record, byte for byte");
-        assert_eq!(stage.metric("koine_records_total{outcome=\"event\",vendor=\"spree\"}"), 19.0);
-        assert_eq!(stage.metric("koine_dead_letters_total{code=\"record.too_large\",vendor=\"spree\"}"), 1.0);
+        assert_eq!(
+            stage.metric(
+                "koine_records_outcome_total{event_type=\"order.completed\",outcome=\"event\",vendor=\"spree\"}"
+            ),
+            19.0
+        );
+        assert_eq!(
+            stage.metric(
+                "koine_dead_letters_total{error_class=\"limit\",error_code=\"record.too_large\",vendor=\"spree\"}"
+            ),
+            1.0
+        );
     }
 }
 

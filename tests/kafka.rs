@@ -53,7 +53,7 @@ impl World {
         let world = World {
             brokers,
             run: format!("{test}-{}-{nanos}", std::process::id()),
-            metrics: Arc::new(Metrics::new(tables(), &build).unwrap()),
+            metrics: Arc::new(Metrics::new(tables(), &["customer", "cart", "order", "product"], &build).unwrap()),
             runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
             body: fs::read_to_string(body).unwrap(),
         };
@@ -182,9 +182,11 @@ impl World {
             accept_loss: false,
             breaker: BREAKER,
             only: None,
+            expected_every: Vec::new(),
             stuck_after: Duration::from_secs(120),
             instance: None,
             metrics: Arc::clone(&self.metrics),
+            traces: None,
             health: Arc::new(Health::new(Duration::from_secs(300))),
         }
     }

@@ -86,7 +86,7 @@ impl Said {
     fn of(outcome: &Outcome<'_>) -> Said {
         let mut frame = Vec::new();
         let words = match outcome {
-            Outcome::Event(Translated { vendor, event_type, event, key, headers, drift }) => {
+            Outcome::Event(Translated { vendor, event_type, event, key, headers, drift, unmapped: _ }) => {
                 codec::encode(event, 7, &mut frame).expect("every event can be written");
                 format!("{vendor} {event_type} {key} {headers:?} {drift:?}")
             }

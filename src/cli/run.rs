@@ -1,6 +1,8 @@
 //! `koine run`: the translator between the brokers and the registry of a configuration, until it is told to stop.
 
 pub(super) mod pins;
+mod reload;
+mod traces;
 
 use super::credentials::Live;
 use super::{Failure, configuration, only};
@@ -15,12 +17,14 @@ use crate::pipeline::{
 use crate::telemetry::{self, BuildInfo, Metrics};
 use crate::translate::{BUILD, Extensions, SourceSettings, time_zone};
 use crate::vendors::vendor;
+use reload::{Changed, Reload};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use traces::Exporter;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -46,17 +50,10 @@ pub struct Request {
     pub only: Option<Only>,
 }
 
-/// A poll loop that has not come by for this long is dead. Its longest pauses are questions to brokers that are down.
-const DEAD_AFTER: Duration = Duration::from_secs(120);
-
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let config = configuration(arguments.config.as_deref(), &["kafka.bootstrap_servers", "registry.url"])?;
+    let mut config = configuration(arguments.config.as_deref(), reload::REQUIRED)?;
     if arguments.check {
-        connection(&config).check().map_err(|error| Failure::Usage(format!("kafka.properties: {error}")))?;
-        Live::check(&config).map_err(Failure::Usage)?;
-        if let Some(file) = &config.registry.bundle {
-            pins::from_bundle(file, &config.topics.canonical().map(crate::schemas::subject))?;
-        }
+        check(&config)?;
         for (class, _) in config.privacy.classes.iter().filter(|(_, treatment)| *treatment == Treatment::Hash) {
             eprintln!("koine: privacy.{}: texts are hashed, and what is no text is dropped", class.as_str());
         }
@@ -74,11 +71,41 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         return only::run(&config, &arguments.only, arguments.accept_loss, &runtime, &stopped);
     }
     let request = Request { accept_loss: arguments.accept_loss, only: None };
-    let Some(running) = start(&config, &runtime, request, stopped.clone())? else { return Ok(()) };
+    let mut reload = Reload::new(arguments.config.as_deref(), &runtime);
+    let Some(mut running) = start(&config, &runtime, request, stopped.clone())? else { return Ok(()) };
     while !running.is_finished() && !running.is_refused() && !*stopped.borrow() {
+        if reload.is_due() {
+            running = match reload.read(&config) {
+                Ok(Changed { config: new, changed, kept }) => {
+                    for setting in kept {
+                        tracing::warn!(setting, "this setting needs a restart; it stays as it was");
+                    }
+                    config = new;
+                    running.with(&config, &changed)?
+                }
+                Err(why) => {
+                    tracing::error!(why, "the configuration has a mistake; everything stays as it was");
+                    running.metrics.reload(false);
+                    running
+                }
+            };
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
     running.stop()
+}
+
+/// What can be known to be wrong before anything is started.
+fn check(config: &Config) -> Result<(), Failure> {
+    connection(config).check().map_err(|error| Failure::Usage(format!("kafka.properties: {error}")))?;
+    Live::check(config).map_err(Failure::Usage)?;
+    if let Some(traces) = &config.traces {
+        traces::check(traces).map_err(Failure::Usage)?;
+    }
+    if let Some(file) = &config.registry.bundle {
+        pins::from_bundle(file, &config.topics.canonical().map(crate::schemas::subject))?;
+    }
+    Ok(())
 }
 
 /// SIGTERM or SIGINT.
@@ -101,12 +128,20 @@ pub async fn signal() {
     drop(interrupted.await);
 }
 
+fn metrics(config: &Config, build: &BuildInfo) -> Result<Metrics, telemetry::MetricsError> {
+    let metrics = Metrics::new(tables(), &config.topics.canonical(), build)?;
+    if config.messaging_metrics { metrics.with_messaging(&config.kafka.group) } else { Ok(metrics) }
+}
+
 /// A translator that runs, with its pages.
 pub struct Running<'r> {
     handle: Handle,
     server: Server,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
+    exporter: Option<Exporter>,
+    schemas: SchemaIds,
+    accept_loss: bool,
     /// Why the registry does not let us go on, once it does not.
     refused: watch::Receiver<Option<String>>,
     runtime: &'r Runtime,
@@ -125,8 +160,8 @@ pub fn start<'r>(
         build: BUILD.to_owned(),
         librdkafka: kafka::check_version("classic").map_err(Failure::Usage)?,
     };
-    let metrics = Metrics::new(tables(), &build).map_err(|error| Failure::Internal(error.to_string()))?;
-    let (metrics, health) = (Arc::new(metrics), Arc::new(Health::new(DEAD_AFTER)));
+    let metrics = metrics(config, &build).map_err(|error| Failure::Internal(error.to_string()))?;
+    let (metrics, health) = (Arc::new(metrics), Arc::new(Health::new(config.dead_after)));
     let server = http::serve(config.http_listen, Arc::clone(&health), Arc::clone(&metrics), build);
     let server = runtime
         .block_on(server)
@@ -137,17 +172,43 @@ pub fn start<'r>(
         return Ok(None);
     };
     health.schemas_pinned(true);
-    let plan = plan(config, pins.ids()?, request, Arc::clone(&metrics), Arc::clone(&health));
+    let exporter = config.traces.as_ref().map(|traces| Exporter::start(traces, Arc::clone(&metrics), runtime));
+    let exporter = exporter.transpose().map_err(Failure::Usage)?;
+    let (schemas, accept_loss) = (pins.ids()?, request.accept_loss);
+    let mut plan = plan(config, schemas, request, Arc::clone(&metrics), Arc::clone(&health));
+    plan.traces = exporter.as_ref().map(Exporter::traces);
     let handle = Service::start(plan).map_err(failure)?;
     let (refuse, refused) = watch::channel(None);
     runtime.spawn(async move {
         let why = pins.watch().await;
         let _ = refuse.send(Some(why));
     });
-    Ok(Some(Running { handle, server, health, metrics, refused, runtime }))
+    Ok(Some(Running { handle, server, health, metrics, exporter, schemas, accept_loss, refused, runtime }))
 }
 
 impl Running<'_> {
+    /// The same with other settings: finishes what is at hand as for a stop, and goes on from there. Pages and schemas stay.
+    fn with(self, config: &Config, changed: &[String]) -> Result<Self, Failure> {
+        telemetry::set_level(&config.log.level).map_err(Failure::Usage)?;
+        self.metrics.reload(true);
+        if changed.iter().all(|setting| setting == "log.level") {
+            tracing::info!(?changed, "the configuration was read again");
+            return Ok(self);
+        }
+        tracing::info!(?changed, "the configuration was read again; the workers start anew");
+        self.handle.stop();
+        match self.handle.wait() {
+            Exit::Stopped => {}
+            other => return Err(failure(other)),
+        }
+        self.health.begin_anew();
+        let request = Request { accept_loss: self.accept_loss, only: None };
+        let mut plan = plan(config, self.schemas, request, Arc::clone(&self.metrics), Arc::clone(&self.health));
+        plan.traces = self.exporter.as_ref().map(Exporter::traces);
+        let handle = Service::start(plan).map_err(failure)?;
+        Ok(Running { handle, ..self })
+    }
+
     /// Where the pages are.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
@@ -182,6 +243,9 @@ impl Running<'_> {
             None => self.handle.stop(),
         }
         let exit = self.handle.wait();
+        if let Some(exporter) = self.exporter {
+            self.runtime.block_on(exporter.finish());
+        }
         self.runtime.block_on(self.server.stop());
         match (refused, exit) {
             (Some(why), _) => Err(Failure::Usage(why)),
@@ -229,6 +293,7 @@ fn plan(config: &Config, schemas: SchemaIds, request: Request, metrics: Arc<Metr
         drain: config.drain,
         dead_letters: dead_letter_policy(config),
         accept_loss,
+        expected_every: config.sources.iter().map(|source| source.expect_every).collect(),
         stuck_after: config.kafka.stuck_after,
         breaker: BreakerPlan {
             rules: BreakerRules {
@@ -243,6 +308,7 @@ fn plan(config: &Config, schemas: SchemaIds, request: Request, metrics: Arc<Metr
         only,
         instance: config.kafka.instance.clone(),
         metrics,
+        traces: None,
         health,
     }
 }
@@ -336,8 +402,8 @@ mod tests {
         let config = configuration_of(yaml).expect("a configuration");
         let schemas = SchemaIds { customer: 1, cart: 2, order: 3, product: 4 };
         let build = BuildInfo { version: "test", build: "test".to_owned(), librdkafka: "test".to_owned() };
-        let metrics = Arc::new(Metrics::new(tables(), &build).expect("metrics"));
-        plan(&config, schemas, Request::default(), metrics, Arc::new(Health::new(DEAD_AFTER)))
+        let metrics = Arc::new(metrics(&config, &build).expect("metrics"));
+        plan(&config, schemas, Request::default(), metrics, Arc::new(Health::new(config.dead_after)))
     }
 
     /// What becomes of a record of that topic, as a worker does it: key and number of extensions, or code and pointer.

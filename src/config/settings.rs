@@ -206,7 +206,7 @@ pub const SETTINGS: &[Setting] = &[
         "registry.timeout",
         Kind::Time { min: 100, max: 5 * MINUTE },
         Some("10s"),
-        "Limit of one request. Trouble is retried; see `koine_registry_state`.",
+        "Limit of one request. Trouble is retried; see `koine_schema_registry_state`.",
     ),
     setting(
         "registry.longest_pause",
@@ -273,6 +273,12 @@ pub const SETTINGS: &[Setting] = &[
         Kind::Word(&["full", "drift", "off"]),
         Some("full"),
         "What becomes of fields that have no canonical place: all kept; only what the vendor's pages do not document, or document otherwise; or none. Drift is counted in each case.",
+    ),
+    setting(
+        "sources[].expect_every",
+        Kind::Time { min: SECOND, max: 31 * 24 * 60 * MINUTE },
+        None,
+        "How long this source may be silent in its quietest hours. Of a topic that is silent for longer the alert `KoineSourceSilent` is raised; without it, silence is nothing.",
     ),
     setting("topics", Kind::Section, None, "The topics koine writes."),
     setting(
@@ -425,6 +431,38 @@ pub const SETTINGS: &[Setting] = &[
         Some("\"0.0.0.0:9464\""),
         "Address and port of `/metrics`, `/livez`, `/readyz`, `/version`, `/drift`, `/breakers`. Port 0 takes a free one.",
     ),
+    setting(
+        "http.dead_after",
+        Kind::Time { min: 100, max: 60 * MINUTE },
+        Some("2m"),
+        "`/livez` says no once a worker's poll loop has not come by for so long. Its longest pauses are questions to brokers that are down; whether brokers and registry are there is no part of it.",
+    ),
+    setting("metrics", Kind::Section, None, "What is on `/metrics`; see [metrics.md](metrics.md)."),
+    setting(
+        "metrics.messaging_names",
+        Kind::Flag,
+        Some("false"),
+        "Also counts under the names that OpenTelemetry has for messaging (`messaging_client_consumed_messages_total` and so on). They are still in development there.",
+    ),
+    setting(
+        "traces",
+        Kind::Section,
+        None,
+        "Spans of single records, for a collector that takes OTLP; see [metrics.md](metrics.md).",
+    ),
+    setting(
+        "traces.endpoint",
+        Kind::Text,
+        None,
+        "Where spans go, by OTLP over HTTP (protobuf): `http://collector:4318/v1/traces`. Without it there are none, and they cost nothing.",
+    ),
+    setting(
+        "traces.one_in",
+        Kind::Whole { min: 1, max: 1_000_000_000 },
+        Some("100"),
+        "One in so many records has a span. It is chosen by the trace of its producer (`traceparent`), if it has one, and never where that is not sampled.",
+    ),
+    setting("traces.ca_file", Kind::File, None, "PEM certificates to trust for the collector, besides the system's."),
     setting("log", Kind::Section, None, "Messages on stderr."),
     setting("log.format", Kind::Word(&["text", "json"]), Some("text"), "Lines for people, or JSON objects."),
     setting(

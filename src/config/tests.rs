@@ -222,7 +222,16 @@ fn a_name_of_another_section_is_pointed_at() {
         "bootstrap_servers (line 1): unknown here; did you mean `kafka.bootstrap_servers`?"
     );
     let found = mistake("http: {zebra: 1}");
-    assert_eq!(found, "http.zebra (line 1): unknown; there are listen");
+    assert_eq!(found, "http.zebra (line 1): unknown; there are listen, dead_after");
+}
+
+#[test]
+fn what_is_different_is_named() {
+    let parse = |text: &str| Config::parse(text, [], &context()).unwrap();
+    let before = parse("{sources: [{topics: [a, b], vendor: spree}], log: {level: info}}");
+    assert_eq!(before.differences(&before), [""; 0]);
+    let after = parse("# moved\n\nlog: {level: debug}\nsources: [{topics: [a], vendor: spree, expect_every: 2h}]\n");
+    assert_eq!(before.differences(&after), ["log.level", "sources[0].expect_every", "sources[0].topics[1]"]);
 }
 
 #[test]

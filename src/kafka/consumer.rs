@@ -70,7 +70,8 @@ enum Rebalance {
 #[derive(Default)]
 struct Context {
     login: Login,
-    rebalances: Mutex<VecDeque<Rebalance>>,
+    /// With when they were heard of.
+    rebalances: Mutex<VecDeque<(Rebalance, Instant)>>,
     /// What librdkafka said to the error that the next poll hands out: it names the topic, the code does not.
     reason: Mutex<Option<String>>,
     /// Nobody polls any more but the closing itself, so rebalances are answered where they are heard.
@@ -121,7 +122,7 @@ impl ConsumerContext for Context {
             other => Rebalance::Failed(KafkaError::Rebalance(other.into()).to_string()),
         };
         if let Ok(mut rebalances) = self.rebalances.lock() {
-            rebalances.push_back(event);
+            rebalances.push_back((event, Instant::now()));
         }
     }
 
@@ -183,6 +184,8 @@ struct State {
     doubts: HashMap<TopicPartition, u32>,
     revoking: Vec<TopicPartition>,
     has_joined: bool,
+    /// When the last rebalance was heard of.
+    heard_at: Option<Instant>,
     /// Nothing is to be read for now.
     is_held: bool,
     /// Told after what came before them.
@@ -267,7 +270,8 @@ impl Consumer {
         if let Some(news) = state.news.pop_front() {
             return Some(news.told());
         }
-        let event = self.base.context().rebalances.lock().ok()?.pop_front()?;
+        let (event, heard_at) = self.base.context().rebalances.lock().ok()?.pop_front()?;
+        state.heard_at = Some(heard_at);
         Some(match event {
             Rebalance::Assign(partitions) => {
                 state.waiting.extend(partitions);
@@ -292,6 +296,11 @@ impl Consumer {
             }
             Rebalance::Failed(why) => Polled::Trouble(Trouble::Retriable(why)),
         })
+    }
+
+    /// How long ago the rebalance was heard of that is being answered, or was last.
+    pub fn rebalancing_for(&self) -> Duration {
+        self.state.borrow().heard_at.map(|at| at.elapsed()).unwrap_or_default()
     }
 
     /// Gives back the partitions that [`Polled::Revoking`] spoke of.
@@ -636,26 +645,34 @@ impl Consumer {
         self.base.commit(&list, mode).map_err(|error| trouble::of_consumer(&error))
     }
 
-    /// For each partition that is read: where it is and how much is still to come. Asks the brokers.
+    /// For each partition that is read: where it is and how much is still to come. Asks the brokers; an error means that none
+    /// has answered.
     pub fn lag(&self) -> Result<Vec<Lag>, Trouble> {
         let next: Vec<(TopicPartition, i64)> = {
             let state = self.state.borrow();
             state.assigned.flowing().map(|(partition, next)| (partition.clone(), next)).collect()
         };
+        let within = Duration::from_secs(2);
         if next.is_empty() {
-            return Ok(Vec::new());
+            // Nothing to ask about; whether anybody is there to be asked is still worth knowing.
+            let answered = self.base.client().fetch_metadata(None, within);
+            return answered.map(|_| Vec::new()).map_err(|error| Trouble::Retriable(error.to_string()));
         }
         let mut list = TopicPartitionList::with_capacity(next.len());
         for (partition, _) in &next {
             add(&mut list, partition, Offset::End)?;
         }
-        let ends = self.base.offsets_for_times(list, Duration::from_secs(2));
+        let ends = self.base.offsets_for_times(list, within);
         let ends = ends.map_err(|error| Trouble::Retriable(error.to_string()))?;
         let lag = |(partition, next): (TopicPartition, i64)| {
             let end = offset_in(&ends, &partition).ok().flatten()?;
             Some(Lag { partition, next, end })
         };
-        Ok(next.into_iter().filter_map(lag).collect())
+        let known: Vec<Lag> = next.into_iter().filter_map(lag).collect();
+        match known.is_empty() {
+            true => Err(Trouble::Retriable("no broker knows the end of any partition".to_owned())),
+            false => Ok(known),
+        }
     }
 
     /// Leaves the group. librdkafka can hang in there, so it does it on a thread of its own, which is left behind when

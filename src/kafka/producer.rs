@@ -9,13 +9,16 @@ use super::{Membership, Offsets, native};
 use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use std::error::Error;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// Often enough for whoever looks every 15 or 30 seconds.
+const STATISTICS_EVERY_MS: &str = "10000";
 
 /// A record on its way out.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +45,8 @@ pub enum SendError {
 pub struct Failure {
     /// What the sender called it.
     pub tag: usize,
+    /// Where it did not arrive; nothing, if it was only taken back with others.
+    pub topic: Option<String>,
     pub trouble: Trouble,
 }
 
@@ -51,9 +56,13 @@ pub struct Producer {
     transactional_id: Option<String>,
 }
 
+/// Who is handed librdkafka's statistics, as they come.
+pub type Statistics = Box<dyn Fn(&[u8]) + Send + Sync>;
+
 #[derive(Default)]
 struct Reports {
     login: Login,
+    statistics: Option<Statistics>,
     failures: Mutex<Vec<Failure>>,
     /// Why a partition could not be added to the transaction. librdkafka tells the topic in this line and nowhere else.
     not_added: Mutex<Option<String>>,
@@ -75,7 +84,11 @@ impl ClientContext for Reports {
         }
     }
 
-    fn stats_raw(&self, _: &[u8]) {}
+    fn stats_raw(&self, statistics: &[u8]) {
+        if let Some(heard) = &self.statistics {
+            heard(statistics);
+        }
+    }
 
     fn error(&self, error: KafkaError, reason: &str) {
         // What matters of it comes back from the calls too, and the courier says it.
@@ -88,7 +101,9 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
         let Err((error, record)) = result else { return };
-        let failure = Failure { tag, trouble: trouble::of_delivery(error, record.topic()) };
+        let was_taken_back = matches!(error.rdkafka_error_code(), Some(Code::PurgeQueue | Code::PurgeInflight));
+        let topic = (!was_taken_back).then(|| record.topic().to_owned());
+        let failure = Failure { tag, topic, trouble: trouble::of_delivery(error, record.topic()) };
         if let Ok(mut failures) = self.failures.lock() {
             failures.push(failure);
         }
@@ -98,8 +113,21 @@ impl ProducerContext for Reports {
 impl Producer {
     /// Makes a producer. It is ready for records, or (with a transactional id) for [`Self::init_transactions`].
     pub fn open(settings: &ProducerSettings) -> Result<Producer, Trouble> {
-        let reports = Reports { login: settings.connection.login(), ..Reports::default() };
-        let base = settings.config().create_with_context(reports);
+        Producer::with(settings, None)
+    }
+
+    /// The same, and hands on what librdkafka tells of it now and then.
+    pub fn open_watched(settings: &ProducerSettings, statistics: Statistics) -> Result<Producer, Trouble> {
+        Producer::with(settings, Some(statistics))
+    }
+
+    fn with(settings: &ProducerSettings, statistics: Option<Statistics>) -> Result<Producer, Trouble> {
+        let mut config = settings.config();
+        if statistics.is_some() && config.get("statistics.interval.ms").is_none() {
+            config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
+        }
+        let reports = Reports { login: settings.connection.login(), statistics, ..Reports::default() };
+        let base = config.create_with_context(reports);
         let base: BaseProducer<Reports> = base.map_err(|error: KafkaError| Trouble::Fatal(error.to_string()))?;
         base.context().login.start(base.client());
         Ok(Producer { base, transactional_id: settings.transactional_id.clone() })

@@ -6,10 +6,11 @@
 
 use super::dead_letter::{self, Form};
 use super::only::Selection;
-use crate::canonical::{Action, EntityKind};
+use crate::canonical::{Action, ClockBasis, EntityKind};
 use crate::codec::{self, SchemaIds};
 use crate::kafka::{NextOffset, Offsets, Record, Refusal, TopicPartition};
 use crate::reject::Code;
+use crate::telemetry::Spent;
 use crate::translate::{
     DeadLetter, Drift, Header, Ignored, Outcome, RawRecord, SourceSettings, Translated, Translator,
 };
@@ -19,11 +20,12 @@ use std::time::{Duration, Instant};
 /// Raw records, and what became of their webhooks.
 pub struct Batch<'c> {
     records: Vec<Record<'c>>,
+    /// How long each record took.
+    spent: Vec<Spent>,
     pub units: Vec<Unit>,
     spans: Vec<Span>,
     buffer: Buffer,
     bytes: usize,
-    translating: Duration,
     since: Option<Instant>,
 }
 
@@ -53,6 +55,10 @@ pub struct Event {
     pub event_type: &'static str,
     pub entity: EntityKind,
     pub action: Action,
+    /// When it happened, in milliseconds since 1970, if the webhook says so.
+    pub happened_ms: Option<i64>,
+    /// How many of its leaves have no canonical field.
+    pub unmapped: usize,
     /// In what the webhook is not as its page says.
     pub drift: Vec<Drift>,
     key: Range<usize>,
@@ -85,22 +91,22 @@ impl<'c> Batch<'c> {
     pub fn new() -> Batch<'c> {
         Batch {
             records: Vec::new(),
+            spent: Vec::new(),
             units: Vec::new(),
             spans: Vec::new(),
             buffer: Buffer::default(),
             bytes: 0,
-            translating: Duration::ZERO,
             since: None,
         }
     }
 
     pub fn clear(&mut self) {
         self.records.clear();
+        self.spent.clear();
         self.units.clear();
         self.spans.clear();
         self.buffer.clear();
         self.bytes = 0;
-        self.translating = Duration::ZERO;
         self.since = None;
     }
 
@@ -122,7 +128,7 @@ impl<'c> Batch<'c> {
         self.since.map(|since| since.elapsed()).unwrap_or_default()
     }
 
-    /// Translates a record and takes it in, or only what is selected of it.
+    /// Translates a record and takes it in, or only what is selected of it. How many webhooks the record holds.
     pub fn add(
         &mut self,
         record: Record<'c>,
@@ -130,30 +136,39 @@ impl<'c> Batch<'c> {
         settings: &SourceSettings,
         schemas: &SchemaIds,
         selection: Option<&Selection>,
-    ) {
+    ) -> usize {
         let start = Instant::now();
+        let mut spent = Spent { begun: Some(start), ..Spent::default() };
         self.since.get_or_insert(start);
         self.bytes += record.len();
         self.note(record.topic(), record.partition(), record.offset(), record.timestamp_ms());
         let place = self.records.len();
         let first = self.units.len();
         let Batch { units, buffer, .. } = self;
-        with_raw(&record, |raw| {
-            translator.translate(raw, settings, &mut |index, outcome| {
+        let webhooks = with_raw(&record, |raw| {
+            let Spent { parse, encode, .. } = &mut spent;
+            translator.translate_timed(raw, settings, &mut || *parse = start.elapsed(), &mut |index, outcome| {
                 let is_wanted = selection.is_none_or(|selection| selection.wants(&outcome));
                 let kind = match outcome {
                     _ if !is_wanted => UnitKind::PassedOver,
-                    Outcome::Event(translated) => buffer.event(&translated, schemas),
+                    Outcome::Event(translated) => {
+                        let mapped = Instant::now();
+                        let event = buffer.event(&translated, schemas);
+                        *encode += mapped.elapsed();
+                        event
+                    }
                     Outcome::Ignored(ignored) => UnitKind::Ignored(ignored),
                     Outcome::DeadLetter(letter) => UnitKind::letter(letter),
                 };
                 units.push(Unit { record: place, index, kind });
-            });
+            })
         });
-        debug_assert!(self.units.len() > first, "every record has an outcome");
+        debug_assert!(self.units.len() == first + webhooks, "every webhook has an outcome");
         number(self.units.get_mut(first..).unwrap_or_default());
         self.records.push(record);
-        self.translating += start.elapsed();
+        spent.map = start.elapsed().saturating_sub(spent.parse + spent.encode);
+        self.spent.push(spent);
+        webhooks
     }
 
     /// Says that a partition is done with up to an offset although no record is there any more: what is left is Kafka's
@@ -186,10 +201,12 @@ impl<'c> Batch<'c> {
         self.spans.retain(|span| !gone.contains(&span.partition));
         let mut places = Vec::with_capacity(self.records.len());
         let mut kept = 0;
+        let mut spent = std::mem::take(&mut self.spent).into_iter();
         self.records.retain(|record| {
             let is_gone = gone.iter().any(|one| one.is(record.topic(), record.partition()));
             places.push((!is_gone).then_some(kept));
             kept += usize::from(!is_gone);
+            self.spent.extend(spent.next().filter(|_| !is_gone));
             !is_gone
         });
         self.units.retain_mut(|unit| match places.get(unit.record) {
@@ -215,18 +232,36 @@ impl<'c> Batch<'c> {
         self.spans.iter().filter_map(|span| Some((&span.partition, span.timestamp_ms?)))
     }
 
-    /// The time of the oldest record.
-    pub fn oldest_ms(&self) -> Option<i64> {
-        self.records.iter().filter_map(Record::timestamp_ms).min()
+    /// Each record with what its first webhook became, and how long that took.
+    pub fn records_with_first(&self) -> impl Iterator<Item = (&Record<'c>, Option<&UnitKind>, Spent)> {
+        let mut units = self.units.iter().peekable();
+        self.records.iter().zip(&self.spent).enumerate().map(move |(place, (record, spent))| {
+            while units.peek().is_some_and(|unit| unit.record < place) {
+                units.next();
+            }
+            (record, units.peek().filter(|unit| unit.record == place).map(|unit| &unit.kind), *spent)
+        })
     }
 
-    pub fn records(&self) -> &[Record<'c>] {
-        &self.records
+    /// How many webhooks of each partition there are.
+    pub fn webhooks(&self) -> Vec<(TopicPartition, u64)> {
+        let mut counts: Vec<(TopicPartition, u64)> = Vec::new();
+        for unit in &self.units {
+            let Some(record) = self.records.get(unit.record) else { continue };
+            match counts.iter_mut().rfind(|(partition, _)| partition.is(record.topic(), record.partition())) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((TopicPartition::new(record.topic(), record.partition()), 1)),
+            }
+        }
+        counts
     }
 
-    /// How long its translation took.
-    pub fn translating(&self) -> Duration {
-        self.translating
+    /// How many records of a partition there are.
+    pub fn records_of(&self, partition: &TopicPartition) -> usize {
+        if !self.has_any_of(std::slice::from_ref(partition)) {
+            return 0;
+        }
+        self.records.iter().filter(|record| partition.is(record.topic(), record.partition())).count()
     }
 
     /// The raw record of a webhook.
@@ -272,8 +307,9 @@ fn number(units: &mut [Unit]) {
 
 impl Buffer {
     pub fn event(&mut self, translated: &Translated<'_>, schemas: &SchemaIds) -> UnitKind {
-        let Translated { vendor, event_type, event, key, headers, drift } = *translated;
+        let Translated { vendor, event_type, event, key, headers, drift, unmapped } = *translated;
         let (entity, action) = (event.entity.kind(), event.meta.action);
+        let is_told = event.meta.occurred_at_basis != ClockBasis::Broker;
         let key = self.append(key.as_bytes());
         let start = self.bytes.len();
         self.bytes.push(0);
@@ -295,6 +331,8 @@ impl Buffer {
             event_type,
             entity,
             action,
+            happened_ms: is_told.then_some(event.meta.occurred_at.0 / 1000),
+            unmapped,
             drift: drift.to_vec(),
             key,
             value,

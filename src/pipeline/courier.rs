@@ -7,9 +7,11 @@ use super::batch::{Batch, UnitKind};
 use super::control::Backoff;
 use super::dead_letter;
 use super::outputs::NotReady;
+use super::service::Plan;
 use super::worker::Worker;
 use crate::kafka::{Failure, Membership, Offsets, Outgoing, Producer, ProducerSettings, Refusal, SendError, Trouble};
-use crate::telemetry::{Rebuild, TransactionEnd};
+use crate::telemetry::{Operation, Rebuild, TransactionEnd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long one call to the broker may take before it is called again. Short, so that a stop is heard.
@@ -51,6 +53,8 @@ pub struct Courier<'w> {
     /// The most that is put together, where a topic has taught us to put less together.
     batch_bytes: Option<usize>,
     backoff: Backoff,
+    /// When the transaction that is open began.
+    begun: Option<Instant>,
 }
 
 /// Why an attempt did not end with everything delivered.
@@ -69,7 +73,7 @@ impl From<Trouble> for Broken {
 
 impl<'w> Courier<'w> {
     pub fn new(worker: &'w Worker) -> Courier<'w> {
-        Courier { worker, producer: None, batch_bytes: None, backoff: Backoff::new() }
+        Courier { worker, producer: None, batch_bytes: None, backoff: Backoff::new(), begun: None }
     }
 
     fn is_over(&self) -> bool {
@@ -102,7 +106,9 @@ impl<'w> Courier<'w> {
 
     fn open(&self) -> Result<Producer, Trouble> {
         let settings = ProducerSettings { batch_bytes: self.batch_bytes, ..self.worker.producer.clone() };
-        let producer = Producer::open(&settings)?;
+        let (metrics, number) = (Arc::clone(&self.worker.plan.metrics), self.worker.number);
+        let statistics = move |text: &[u8]| metrics.producer_statistics(number, text);
+        let producer = Producer::open_watched(&settings, Box::new(statistics))?;
         while producer.is_transactional() {
             // It also ends what the last holder of the id left behind, so that the offsets can be asked for again.
             match self.worker.control.watched(&self.worker.pulse, || producer.init_transactions(CALL)) {
@@ -130,7 +136,7 @@ impl<'w> Courier<'w> {
             metrics.producer_fatal();
         }
         if self.worker.plan.exactly_once {
-            metrics.transaction(end, Duration::ZERO);
+            self.ended(end);
         }
         self.forget_producer();
         // Two processes that were given the same id would fence each other as fast as they can.
@@ -145,7 +151,6 @@ impl<'w> Courier<'w> {
             if !self.get_ready() || self.is_over() {
                 return End::GivenUp;
             }
-            let started = Instant::now();
             let attempt = match membership {
                 Some(membership) => self.in_transaction(batch, offsets, membership),
                 None => self.without_transaction(batch),
@@ -154,7 +159,7 @@ impl<'w> Courier<'w> {
                 Ok(()) => {
                     self.backoff.reset();
                     if membership.is_some() {
-                        self.worker.plan.metrics.transaction(TransactionEnd::Committed, started.elapsed());
+                        self.ended(TransactionEnd::Committed);
                     }
                     return End::Delivered;
                 }
@@ -171,6 +176,12 @@ impl<'w> Courier<'w> {
         }
     }
 
+    /// The transaction that was open has ended.
+    fn ended(&mut self, end: TransactionEnd) {
+        let took = self.begun.take().map(|begun| begun.elapsed()).unwrap_or_default();
+        self.worker.plan.metrics.transaction(end, took);
+    }
+
     /// One attempt with a transaction.
     fn in_transaction(
         &mut self,
@@ -179,6 +190,7 @@ impl<'w> Courier<'w> {
         membership: &Membership,
     ) -> Result<(), Step> {
         let Some(producer) = &self.producer else { return Err(Step::Over(End::GivenUp)) };
+        self.begun = Some(Instant::now());
         match self.watched(|| producer.begin()) {
             Ok(()) => {}
             Err(trouble @ Trouble::Retriable(_)) => return Err(Step::Again(trouble)),
@@ -206,7 +218,10 @@ impl<'w> Courier<'w> {
             }
             Err(trouble) => return Err(self.void(trouble)?),
         }
-        match self.until_answered(|producer| producer.commit(CALL)) {
+        let committing = Instant::now();
+        let committed = self.until_answered(|producer| producer.commit(CALL));
+        self.worker.plan.metrics.messaging_operation(Operation::Commit, committed.is_ok(), committing.elapsed());
+        match committed {
             Ok(()) => Ok(()),
             Err(trouble @ Trouble::Abort(_)) => Err(self.void(trouble)?),
             Err(trouble) => {
@@ -232,6 +247,7 @@ impl<'w> Courier<'w> {
     /// Drops the producer; the next batch gets another.
     pub fn forget_producer(&mut self) {
         self.worker.heart.producer_ready(false);
+        self.worker.plan.metrics.producer_gone(self.worker.number);
         self.producer = None;
     }
 
@@ -292,7 +308,7 @@ impl<'w> Courier<'w> {
         }
         match aborted {
             Ok(()) => {
-                self.worker.plan.metrics.transaction(TransactionEnd::Aborted, Duration::ZERO);
+                self.ended(TransactionEnd::Aborted);
                 Ok(())
             }
             Err(_) if self.is_over() => {
@@ -333,10 +349,12 @@ impl<'w> Courier<'w> {
 
     /// Queues everything in the batch and waits until it has arrived.
     fn send_all(&self, producer: &Producer, batch: &mut Batch<'_>) -> Result<(), Broken> {
-        for nth in 0..batch.units.len() {
-            self.send(producer, batch, nth)?;
-        }
-        self.arrive(producer)
+        let begun = Instant::now();
+        let units = 0..batch.units.len();
+        let sent = units.into_iter().try_for_each(|nth| self.send(producer, batch, nth));
+        let sent = sent.and_then(|()| self.arrive(producer));
+        self.worker.plan.metrics.messaging_operation(Operation::Send, sent.is_ok(), begun.elapsed());
+        sent
     }
 
     /// Queues what one webhook became.
@@ -405,7 +423,11 @@ impl<'w> Courier<'w> {
                 Err(SendError::Trouble(trouble)) => {
                     if let Some(unit) = batch.units.get(nth).filter(|unit| matches!(unit.kind, UnitKind::DeadLetter(_)))
                     {
-                        batch.with_raw(unit, |raw| self.worker.plan.outputs.forget(raw.topic));
+                        batch.with_raw(unit, |raw| {
+                            let Plan { outputs, metrics, .. } = &*self.worker.plan;
+                            outputs.forget(raw.topic);
+                            metrics.dead_letter_failed(&outputs.dead_letter(raw.topic));
+                        });
                     }
                     // What went before it may be what is really wrong, and only flushing hears of that.
                     let _ = self.watched(|| producer.flush(CALL));
@@ -453,6 +475,12 @@ impl<'w> Courier<'w> {
         let failures = producer.take_failures();
         if failures.is_empty() {
             return Ok(());
+        }
+        let Plan { outputs, metrics, .. } = &*self.worker.plan;
+        for topic in failures.iter().filter_map(|failure| failure.topic.as_deref()) {
+            if outputs.is_dead_letters(topic) {
+                metrics.dead_letter_failed(topic);
+            }
         }
         Err(sort(failures))
     }
@@ -566,7 +594,7 @@ enum Step {
 fn sort(failures: Vec<Failure>) -> Broken {
     let mut refused = Vec::new();
     let mut other = None;
-    for Failure { tag, trouble } in failures {
+    for Failure { tag, trouble, .. } in failures {
         match trouble {
             Trouble::Refused(refusal) => refused.push((tag, refusal)),
             trouble => other = Some(other.map_or(trouble.clone(), |first: Trouble| worse(first, trouble))),

@@ -19,6 +19,7 @@ mod control;
 mod counts;
 mod courier;
 pub mod dead_letter;
+mod ledger;
 pub mod letter;
 pub mod only;
 mod outputs;

@@ -56,6 +56,10 @@ impl Outputs {
         is_dead_letter || self.is_canonical(topic)
     }
 
+    pub fn is_dead_letters(&self, topic: &str) -> bool {
+        self.is_ours(topic) && !self.is_canonical(topic)
+    }
+
     pub fn is_canonical(&self, topic: &str) -> bool {
         EntityKind::ALL.iter().any(|&kind| self.canonical(kind) == topic)
     }

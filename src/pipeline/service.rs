@@ -9,7 +9,7 @@ use super::worker::{Fault, Worker};
 use crate::codec::SchemaIds;
 use crate::http::Health;
 use crate::kafka::{self, Connection, ConsumerSettings, ProducerSettings, Topics};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Traces};
 use crate::translate::SourceSettings;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub struct Plan {
     pub drain: Duration,
     pub dead_letters: Policy,
     pub accept_loss: bool,
+    /// How often something is to be heard of each of the sources, where that is known.
+    pub expected_every: Vec<Option<Duration>>,
     /// A partition that has records to come, and of which none came for so long, may be stuck.
     pub stuck_after: Duration,
     pub breaker: BreakerPlan,
@@ -52,7 +54,17 @@ pub struct Plan {
     /// [`transactional_id`].
     pub instance: Option<String>,
     pub metrics: Arc<Metrics>,
+    /// Where spans of records go, if they are asked for.
+    pub traces: Option<Arc<Traces>>,
     pub health: Arc<Health>,
+}
+
+impl Plan {
+    /// How often something is to be heard of this topic's source.
+    pub fn expected(&self, topic: &str) -> Option<Duration> {
+        let source = (self.source_of)(topic)?;
+        self.expected_every.get(source).copied().flatten()
+    }
 }
 
 /// When a partition is left alone because most of what comes from it is refused.
@@ -361,9 +373,11 @@ mod tests {
                 pauses: true,
             },
             only: None,
+            expected_every: Vec::new(),
             stuck_after: Duration::from_secs(120),
             instance: None,
-            metrics: Arc::new(Metrics::new(tables(), &build).unwrap()),
+            traces: None,
+            metrics: Arc::new(Metrics::new(tables(), &["customer", "cart", "order", "product"], &build).unwrap()),
             health: Arc::new(Health::new(Duration::from_secs(300))),
         }
     }

@@ -10,6 +10,7 @@ use super::breakers::{Breakers, Turn};
 use super::control::{Backoff, Control, Pulse};
 use super::counts;
 use super::courier::{Courier, End, Finished, Job};
+use super::ledger::Ledger;
 use super::only::Ends;
 use super::progress::Progress;
 use super::service::Plan;
@@ -31,6 +32,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How often the same trouble of the consumer is said.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 const LAG_EVERY: Duration = Duration::from_secs(15);
+/// How often brokers that do not answer are asked.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// How often secrets and certificates are looked at. What has changed counts once it has been the same for so long.
 const SECRETS_EVERY: Duration = Duration::from_secs(2);
 /// How long leaving the group may take.
@@ -76,7 +79,7 @@ impl Worker {
     fn work(&self) -> Result<(), Fault> {
         let mut courier = Courier::new(self);
         let mut translator = Translator::new();
-        let mut tally = Tally::new(self.plan.metrics.tables());
+        let mut tally = Tally::new(&self.plan.metrics);
         let mut backoff = Backoff::new();
         let mut has_worked = false;
         while !self.control.is_stopping() {
@@ -160,10 +163,12 @@ impl Worker {
                 backoff: Backoff::new(),
                 source: (String::new(), 0),
                 lag_at: Instant::now(),
+                is_alarmed: false,
                 progress: Progress::new(self.plan.stuck_after),
                 complaints: HashMap::new(),
                 ends: Ends::default(),
                 breakers: Breakers::new(self.plan.breaker.rules),
+                ledger: Ledger::default(),
                 is_held: false,
                 secrets: Secrets::new(secrets),
             };
@@ -240,20 +245,33 @@ struct Session<'s, 'c> {
     /// The last record's topic, and its source.
     source: (String, usize),
     lag_at: Instant,
+    /// The consumer has told of trouble since the brokers were asked last.
+    is_alarmed: bool,
     progress: Progress,
     /// What was said of the consumer's trouble, and when.
     complaints: HashMap<String, Instant>,
     /// Of a run that is not to read everything.
     ends: Ends,
     breakers: Breakers,
+    ledger: Ledger,
     is_held: bool,
     secrets: Secrets,
 }
 
 struct InFlight {
     since: Instant,
+    /// How many webhooks of each partition are in it that are still ours.
+    webhooks: Vec<(TopicPartition, u64)>,
+    /// How many records.
+    records: Vec<(TopicPartition, usize)>,
     /// What has been lost since it was handed over.
     lost: Vec<TopicPartition>,
+}
+
+impl InFlight {
+    fn records_of(&self, partition: &TopicPartition) -> usize {
+        self.records.iter().find(|(one, _)| one == partition).map_or(0, |(_, count)| *count)
+    }
 }
 
 impl<'c> Session<'_, 'c> {
@@ -324,7 +342,9 @@ impl<'c> Session<'_, 'c> {
             false => None,
         };
         let offsets = batch.offsets();
-        self.in_flight = Some(InFlight { since: Instant::now(), lost: Vec::new() });
+        let records = offsets.iter().map(|(partition, _)| (partition.clone(), batch.records_of(partition))).collect();
+        self.in_flight =
+            Some(InFlight { since: Instant::now(), webhooks: batch.webhooks(), records, lost: Vec::new() });
         self.jobs.send(Job { batch, offsets, membership }).map_err(|_| courier_is_gone())
     }
 
@@ -356,13 +376,17 @@ impl<'c> Session<'_, 'c> {
                         tracing::warn!(why = %trouble, "offsets were not committed; the next commit covers them");
                     }
                 }
-                counts::count(&batch, self.tally, &self.worker.plan.metrics);
+                counts::count(&batch, self.tally, &self.worker.plan);
+                let mut settled = batch.webhooks();
+                settled.retain(|(partition, _)| !lost.contains(partition));
+                self.ledger.settle(&settled);
                 for (partition, time) in batch.last_times() {
                     if let Some(gauges) = self.gauges.get(partition) {
                         gauges.processed(time);
                     }
                 }
                 self.recycle(batch);
+                self.balance();
             }
             End::Void(why) => {
                 let pause = self.backoff.pause();
@@ -380,6 +404,7 @@ impl<'c> Session<'_, 'c> {
                 self.recycle(batch);
                 self.waiting.clear();
                 self.gathering.clear();
+                self.ledger.begin_anew();
                 if self.worker.control.is_stopping() {
                     return Ok(());
                 }
@@ -418,6 +443,7 @@ impl<'c> Session<'_, 'c> {
         }
         self.is_held = is_held;
         self.progress.forget();
+        self.gauges.values().for_each(|gauges| gauges.held(is_held));
         if is_held {
             tracing::warn!(worker = self.worker.number, "reading waits until what was read is delivered");
         } else {
@@ -452,7 +478,7 @@ impl<'c> Session<'_, 'c> {
             }
             Polled::Again(partition) => {
                 tracing::debug!(%partition, "a record came again and is passed over");
-                metrics.offset_regression();
+                metrics.offset_regression(&partition.topic);
             }
             Polled::Assigned(partitions) => {
                 tracing::info!(worker = self.worker.number, partitions = %names(&partitions), "partitions assigned");
@@ -460,12 +486,17 @@ impl<'c> Session<'_, 'c> {
                     let why = format!("the subscription matches {}, which koine itself writes", own.topic);
                     return Err(SessionEnd::Fault(Fault::Misconfigured(why)));
                 }
-                metrics.rebalance(Rebalance::Assign);
+                metrics.rebalance(Rebalance::Assign, self.consumer.rebalancing_for());
                 self.worker.heart.group_joined(true);
                 for one in partitions {
                     // Its topic may have more of them than before, and the dead letters' topic too.
                     self.worker.plan.outputs.forget(&one.topic);
                     let gauges = metrics.partition(&one.topic, one.partition);
+                    gauges.held(self.is_held);
+                    if let Some(every) = self.worker.plan.expected(&one.topic) {
+                        gauges.expect_every(every);
+                    }
+                    metrics.dead_letter_topic(&self.worker.plan.outputs.dead_letter(&one.topic));
                     if let Some(old) = self.gauges.insert(one.clone(), gauges) {
                         old.release();
                     }
@@ -486,25 +517,30 @@ impl<'c> Session<'_, 'c> {
             }
             Polled::Revoking(partitions) => {
                 tracing::info!(worker = self.worker.number, partitions = %names(&partitions), "partitions to go");
-                metrics.rebalance(Rebalance::Revoke);
                 self.finish_with(&partitions)?;
                 self.consumer.let_go().map_err(|trouble| SessionEnd::Renew(trouble.to_string()))?;
+                metrics.rebalance(Rebalance::Revoke, self.consumer.rebalancing_for());
                 self.forget(&partitions);
             }
             Polled::Lost(partitions) => {
                 tracing::warn!(worker = self.worker.number, partitions = %names(&partitions), "partitions lost");
-                metrics.rebalance(Rebalance::Lost);
+                metrics.rebalance(Rebalance::Lost, self.consumer.rebalancing_for());
                 self.worker.heart.group_joined(false);
                 self.forget(&partitions);
                 self.gathering.drop_partitions(&partitions);
                 self.waiting.iter_mut().for_each(|batch| batch.drop_partitions(&partitions));
                 if let Some(in_flight) = &mut self.in_flight {
+                    in_flight.webhooks.retain(|(partition, _)| !partitions.contains(partition));
                     in_flight.lost.extend(partitions);
                 }
             }
             Polled::Trouble(Trouble::Fenced(why)) => return Err(SessionEnd::Fault(Fault::Broken(why))),
             Polled::Trouble(Trouble::Fatal(why)) => return Err(SessionEnd::Renew(why)),
-            Polled::Trouble(trouble) => self.complain(&trouble),
+            Polled::Trouble(trouble) => {
+                self.complain(&trouble);
+                // It may be that all brokers are away. Whoever asks now knows it now.
+                self.is_alarmed = true;
+            }
         }
         Ok(false)
     }
@@ -527,6 +563,7 @@ impl<'c> Session<'_, 'c> {
         }
         for one in partitions {
             self.ends.forget(one);
+            self.ledger.forget(one);
             self.breakers.forget(one);
             self.worker.plan.health.breakers().forget(&one.topic, one.partition);
         }
@@ -642,7 +679,8 @@ impl<'c> Session<'_, 'c> {
         let settings = plan.sources.get(self.source.1).unwrap_or(&plan.any_source);
         let selection = plan.only.as_ref().map(|only| &only.selection);
         let (partition, first) = (record.partition(), self.gathering.units.len());
-        self.gathering.add(record, self.translator, settings, &plan.schemas, selection);
+        let webhooks = self.gathering.add(record, self.translator, settings, &plan.schemas, selection);
+        self.ledger.take(&self.source.0, partition, webhooks);
         let units = self.gathering.units.get(first..).unwrap_or_default();
         match self.breakers.count(&self.source.0, partition, units.iter().map(|unit| &unit.kind)) {
             Some(turn) => self.turn(turn),
@@ -699,29 +737,74 @@ impl<'c> Session<'_, 'c> {
         self.worker.pulse.recall(false);
     }
 
+    /// Whether the brokers are there, and how far behind them we are, is asked now and then; sooner where there is trouble.
+    fn is_time_to_ask(&self) -> bool {
+        let is_calm = self.worker.heart.do_brokers_answer() && !self.is_alarmed;
+        let every = if is_calm { LAG_EVERY.min(self.worker.plan.stuck_after / 4) } else { ASK_AGAIN };
+        self.lag_at.elapsed() >= every
+    }
+
+    /// Whether all that was handed out is accounted for.
+    fn balance(&self) {
+        let mut at_hand = self.gathering.webhooks();
+        at_hand.extend(self.waiting.iter().flat_map(Batch::webhooks));
+        at_hand.extend(self.in_flight.iter().flat_map(|in_flight| in_flight.webhooks.iter().cloned()));
+        for (partition, short) in self.ledger.balance(&at_hand) {
+            if short != 0 {
+                tracing::error!(%partition, short, "the ledger does not add up");
+            }
+            if let Some(gauges) = self.gauges.get(partition) {
+                gauges.imbalance(short);
+            }
+        }
+    }
+
     fn report_lag(&mut self) -> Result<(), SessionEnd> {
-        let every = LAG_EVERY.min(self.worker.plan.stuck_after / 4);
-        if self.lag_at.elapsed() < every || self.is_held {
+        if !self.is_time_to_ask() {
             return Ok(());
         }
+        self.balance();
+        let lag = self.consumer.lag();
+        // Asking those that are away takes its time: what may be asked of the others is done in between.
         self.lag_at = Instant::now();
-        let lag = match self.consumer.lag() {
+        self.is_alarmed = false;
+        self.worker.heart.brokers_answer(lag.is_ok());
+        self.worker.plan.metrics.brokers_reachable(self.worker.number, lag.is_ok());
+        let lag = match lag {
             Ok(lag) => lag,
             Err(trouble) => {
                 tracing::debug!(why = %trouble, "the lag is not known");
+                self.gauges.values().for_each(PartitionGauges::lag_unknown);
                 return Ok(());
             }
         };
-        for one in &lag {
-            if let Some(gauges) = self.gauges.get(&one.partition) {
-                gauges.lag(one.records());
-            }
+        self.show_lag(&lag);
+        // Who waits on purpose is not stuck, nor is what an open breaker keeps from being read.
+        if self.is_held {
+            return Ok(());
         }
-        // What an open breaker keeps from being read is not stuck.
         let paused = self.consumer.paused();
         let flowing: Vec<Lag> = lag.into_iter().filter(|lag| !paused.contains(&lag.partition)).collect();
         let suspects = self.progress.look(Instant::now(), &flowing);
         if suspects.is_empty() { Ok(()) } else { self.look_into(&suspects) }
+    }
+
+    /// What is behind is what has not been read, and what has been and is not committed. Markers of transactions, beyond which
+    /// librdkafka has read already, are nothing to wait for.
+    fn show_lag(&self, lag: &[Lag]) {
+        let positions: HashMap<TopicPartition, i64> = self.consumer.positions().into_iter().collect();
+        for (partition, gauges) in &self.gauges {
+            let Some(one) = lag.iter().find(|one| one.partition == *partition) else {
+                gauges.lag_unknown();
+                continue;
+            };
+            let read_to = positions.get(partition).copied().unwrap_or(one.next).max(one.next);
+            let in_flight = self.in_flight.iter().map(|in_flight| in_flight.records_of(partition));
+            let at_hand = self.gathering.records_of(partition)
+                + self.waiting.iter().map(|batch| batch.records_of(partition)).sum::<usize>()
+                + in_flight.sum::<usize>();
+            gauges.lag((one.end - read_to).max(0) + at_hand as i64);
+        }
     }
 
     /// Whether the consumer is stuck, or has had nothing to read.
@@ -740,7 +823,7 @@ impl<'c> Session<'_, 'c> {
             is_in_flight = self.in_flight.is_some(), waiting = self.waiting.len(), gathered = self.gathering.len(),
             "the consumer is stuck: another reader finds a record where it finds none"
         );
-        self.worker.plan.metrics.consumer_stuck();
+        self.worker.plan.metrics.consumer_stuck(&partition.topic);
         Err(SessionEnd::Stuck(format!("it is stuck at {next} of {partition}")))
     }
 }

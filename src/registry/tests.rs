@@ -435,7 +435,7 @@ async fn every_request_is_heard_with_how_it_ended() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&heard);
     let (url, _) = fake(vec![(429, ""), (200, "[]")]).await;
-    let client = client(url).heard_by(move |code| kept.lock().unwrap().push(code.to_owned()));
+    let client = client(url).heard_by(move |_, code, _| kept.lock().unwrap().push(code.to_owned()));
     client.subjects().await.unwrap_err();
     client.subjects().await.unwrap();
     let nobody = Registry { base: "http://127.0.0.1:1".parse().unwrap(), ..client };

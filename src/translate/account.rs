@@ -76,9 +76,16 @@ const MOST: usize = 32;
 pub(super) struct Sightings {
     odd: Vec<(Oddity, u32)>,
     told: Vec<Drift>,
+    /// How many leaves are in `extensions`.
+    pub kept: usize,
 }
 
 impl Watch for Sightings {
+    #[inline]
+    fn leaf(&mut self, _: u32, fate: Fate) {
+        self.kept += usize::from(matches!(fate, Fate::Kept(_)));
+    }
+
     fn odd(&mut self, oddity: Oddity, node: u32) {
         if self.odd.len() < MOST {
             self.odd.push((oddity, node));
@@ -90,6 +97,7 @@ impl Sightings {
     pub fn clear(&mut self) {
         self.odd.clear();
         self.told.clear();
+        self.kept = 0;
     }
 
     /// What there is to tell, by the page of such a body, if there is one. Where what nobody documents may not be published,
@@ -153,6 +161,7 @@ impl Watch for Accountant<'_> {
     const EACH_LEAF: bool = true;
 
     fn leaf(&mut self, leaf: u32, fate: Fate) {
+        self.sightings.leaf(leaf, fate);
         self.fates.push((leaf, fate));
     }
 

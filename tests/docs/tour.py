@@ -115,7 +115,7 @@ class Tour:
 
         def outcomes():
             with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
-                return sum(float(value) for value in re.findall(r"^koine_records_total\{.*\} (\S+)$", answer.read().decode(), re.M))
+                return sum(float(value) for value in re.findall(r"^koine_records_outcome_total\{.*\} (\S+)$", answer.read().decode(), re.M))
         self.wait(lambda: outcomes() >= self.posted, "the webhooks have their outcome")
 
     def compare(self, text):

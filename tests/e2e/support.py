@@ -39,7 +39,7 @@ import stack as servers  # noqa: E402  (lies beside, not installed)
 FIXTURES = TESTS / "fixtures"
 VENDORS = ("bspk", "spree", "composer", "bold")
 CANONICAL = ("commerce.customer.v1", "commerce.cart.v1", "commerce.order.v1", "commerce.product.v1")
-METRICS = {"consumed": "koine_records_consumed_total", "outcome": "koine_records_total"}
+METRICS = {"consumed": "koine_records_consumed_total", "outcome": "koine_records_outcome_total"}
 SESSION_TIMEOUT_MS = 6000
 
 

@@ -191,7 +191,7 @@ def test_one_bad_event_type_among_ten_never_opens(stack, deploy):
         deployment.wait_consumed()
         states = {value for name, _, value in koine.metrics() if name == "koine_breaker_state"}
         letters = sum(value for name, have, value in koine.metrics()
-                      if name == "koine_dead_letters_total" and have["code"] == "field.missing")
+                      if name == "koine_dead_letters_total" and have["error_code"] == "field.missing")
         koine.stop()
         assert "breaker" not in koine.output()
     assert states == {0}

@@ -250,9 +250,9 @@ def test_compose_up_as_processes(world, koine):
     wait_for(scraped, "Prometheus has seen 200 webhooks", 120)
     assert world.ask("up") == [({"__name__": "up", "instance": world.places["koine:9464"], "job": "koine"}, 1.0)]
     # All four vendors, and all three outcomes.
-    vendors = {labels["vendor"] for labels, value in world.ask("sum by (vendor) (koine_records_total)") if value > 0}
+    vendors = {labels["vendor"] for labels, value in world.ask("sum by (vendor) (koine_records_outcome_total)") if value > 0}
     assert vendors >= set(support.VENDORS)
-    outcomes = {labels["outcome"] for labels, value in world.ask("sum by (outcome) (koine_records_total)") if value > 0}
+    outcomes = {labels["outcome"] for labels, value in world.ask("sum by (outcome) (koine_records_outcome_total)") if value > 0}
     assert outcomes == {"event", "ignored", "dead_letter"}
     with urllib.request.urlopen(f"http://127.0.0.1:{world.ports['prometheus']}/api/v1/rules", timeout=10) as answer:
         groups = json.load(answer)["data"]["groups"]

@@ -55,11 +55,15 @@ def command(deployment, *arguments):
 
 
 def state(koine):
-    return next(labels["state"] for name, labels, value in koine.metrics() if name == "koine_registry_state" and value == 1)
+    return next(labels["state"] for name, labels, value in koine.metrics() if name == "koine_schema_registry_state" and value == 1)
 
 
 def counters(koine, name, label):
-    return {labels[label]: value for have, labels, value in koine.metrics() if have == name and value}
+    counted = Counter()
+    for have, labels, value in koine.metrics():
+        if have == name and value:
+            counted[labels[label]] += value
+    return counted
 
 
 class Load:
@@ -106,19 +110,19 @@ def go_through_the_faults(proxy, koine, each=lambda fault: None):
     pid, outage = koine.process.pid, time.monotonic()
     for fault in FAULTS:
         begun = time.monotonic()
-        before, asked = counters(koine, "koine_registry_retries_total", "reason").get(REASONS[fault], 0), proxy.seen[fault]
+        before, asked = counters(koine, "koine_schema_registry_retries_total", "reason").get(REASONS[fault], 0), proxy.seen[fault]
         proxy.fault = fault
         each(fault)
         # In full, and long enough that koine has met it, however slow this machine is.
         wait_for(lambda: koine.alive() and proxy.seen[fault] > asked
-                 and counters(koine, "koine_registry_retries_total", "reason").get(REASONS[fault], 0) > before,
+                 and counters(koine, "koine_schema_registry_retries_total", "reason").get(REASONS[fault], 0) > before,
                  f"koine has met {fault}", 90)
         time.sleep(max(0, SHARE - (time.monotonic() - begun)))
         assert koine.alive() and koine.status("/livez") == 200
     proxy.fault = None
     assert koine.process.pid == pid
     print(f"\naway for {time.monotonic() - outage:.0f} s; asked in vain: "
-          f"{counters(koine, 'koine_registry_retries_total', 'reason')}")
+          f"{counters(koine, 'koine_schema_registry_retries_total', 'reason')}")
 
 
 def test_during_load(stack, world):
@@ -135,7 +139,7 @@ def test_during_load(stack, world):
 
         go_through_the_faults(proxy, koine, flows_on)
         wait_for(lambda: state(koine) == "pinned", "the registry is back", 90)
-        codes = counters(koine, "koine_registry_requests_total", "code")
+        codes = counters(koine, "koine_schema_registry_requests_total", "code")
         assert codes.keys() >= {"200", "500", "429", "401", "504", "timeout", "unreachable"}
         load.stopped.set()
         load.thread.join(60)

@@ -380,7 +380,7 @@ def test_a_token_that_the_registry_does_not_take_any_more_is_replaced(world, dep
         wait_for(lambda: koine.alive() and len(world.issuer.given) > given, "another token", 60)
         before = len(world.nginx.requests())
         wait_for(lambda: koine.alive() and len(world.nginx.requests()) > before + 8, "questions with it", 60)
-        retries = sum(value for name, labels, value in koine.metrics() if name == "koine_registry_retries_total")
+        retries = sum(value for name, labels, value in koine.metrics() if name == "koine_schema_registry_retries_total")
         assert retries == 0 and len(world.issuer.given) == given + 1, koine.output()
         koine.stop()
 

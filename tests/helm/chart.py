@@ -98,7 +98,7 @@ ADDRESS = r"^https?://[^/@]+(/[^@]*)?$"
 def value_schema(setting):
     kind = setting.kind
     if kind == "text":
-        return {"type": "string", **({"pattern": ADDRESS} if setting.name in ("url", "token_url") else {})}
+        return {"type": "string", **({"pattern": ADDRESS} if setting.name in ("url", "token_url", "endpoint") else {})}
     if kind == "file":
         return {"type": "string", "pattern": "^/"}
     if kind == "true or false":

@@ -38,7 +38,7 @@ pub async fn pin(
     let heard = Arc::clone(metrics);
     let registry = Registry::new(&config.registry).map_err(Failure::Usage)?;
     let mut pins = Pins {
-        registry: registry.heard_by(move |code| heard.registry_request(code)),
+        registry: registry.heard_by(move |operation, code, took| heard.registry_request(operation, code, took)),
         subjects: config.topics.canonical().map(schemas::subject),
         registered: Vec::new(),
         are_confirmed: false,
@@ -54,9 +54,9 @@ pub async fn pin(
     if !is_pinned.inspect_err(|_| metrics.registry_state(RegistryState::Refused))? {
         return Ok(None);
     }
-    for Registered { subject, id, .. } in &pins.registered {
+    for (wanted, Registered { subject, id, version }) in wanted(&pins.subjects).iter().zip(&pins.registered) {
         tracing::info!(subject, id, "schema pinned");
-        metrics.schema_pinned(subject, *id);
+        metrics.schema_pinned(subject, *version, *id, &wanted.fingerprint());
     }
     Ok(Some(pins))
 }
