@@ -1,6 +1,6 @@
-# koine's image: one static program, the certificates that it trusts, and who it runs as. docs/image.md lists it.
+# koine's image: one program, its C library, the certificates that it trusts, and who it runs as. docs/image.md lists it.
 
-# The same Debian that tests/run knows; its glibc is linked into the program.
+# The same Debian that tests/run knows; its C library goes with the program.
 FROM rust:1.95.0-bookworm AS build
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates make perl \
