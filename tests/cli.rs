@@ -1,9 +1,10 @@
 //! The command line as a person or a script meets it: arguments, output, exit status.
 
 use serde_json::Value;
-use std::io::Write;
+use std::io::{BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 const BSPK_CART: &str = r#"{"event_name":"cart.created","object":{"id":7,"updated_at":"2026-01-15T10:00:00Z"}}"#;
 const REFUSED: &str = r#"{"event_name":"cart.created","object":{"updated_at":"2026-01-15T10:00:00Z"}}"#;
@@ -329,6 +330,37 @@ fn the_demo_balances_and_shows_all_vendors_and_entities() {
     assert!(events > 150 && ignored > 30 && dead > 10, "{sum}");
     let told = text(&output.stderr);
     assert!(told.contains("broker ") && told.contains("/metrics"), "{told}");
+}
+
+#[test]
+fn the_demo_goes_on_until_it_is_told_to_stop() {
+    for signal in ["INT", "TERM"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_koine"))
+            .args(["demo", "--rate", "0", "--http", "127.0.0.1:0", "--webhooks", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("koine starts");
+        // The last address that it tells.
+        let told = BufReader::new(child.stderr.take().expect("stderr"));
+        let mut lines = told.lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.starts_with("webhooks")), "the demo did not start");
+        assert!(child.try_wait().expect("its state").is_none(), "nobody told it to stop");
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().expect("kill").success());
+        let until = Instant::now() + Duration::from_secs(60);
+        let ended = loop {
+            match child.try_wait().expect("its state") {
+                Some(status) => break status,
+                None if Instant::now() > until => {
+                    child.kill().expect("killed");
+                    panic!("SIG{signal}: it goes on");
+                }
+                None => std::thread::sleep(Duration::from_millis(50)),
+            }
+        };
+        assert_eq!(ended.code(), Some(0), "SIG{signal}");
+    }
 }
 
 #[test]

@@ -623,6 +623,30 @@ fn a_reader_that_is_turned_back_begins_where_it_is_told() {
     }
 }
 
+/// What was read to the end of its stretch is closed, and comes again with the next one. librdkafka drops a resumption that
+/// meets the start of its partition: then nothing came of it any more, once in some hundred turns.
+#[test]
+fn a_reader_that_is_turned_often_is_not_left_standing() {
+    let world = World::new("often");
+    world.send_over(0, 60 * PARTITIONS as usize, PARTITIONS, |_| false);
+    let connection = world.plan().connection;
+    let mut reader = Reader::idle(&connection).unwrap();
+    for turn in 0..400 {
+        let from = turn % 50;
+        let stretch = |partition| Stretch { topic: world.raw(), partition, from, to: from + 4 };
+        reader.turn_to((0..PARTITIONS).map(stretch)).unwrap();
+        let until = Instant::now() + LONG;
+        let mut read = 0;
+        while !reader.is_at_end() {
+            assert!(Instant::now() < until, "turn {turn}: {:?}", reader.unfinished());
+            if let Read::Record(_) = reader.poll(Duration::from_millis(20)).unwrap() {
+                read += 1;
+            }
+        }
+        assert_eq!(read, 4 * PARTITIONS, "turn {turn}");
+    }
+}
+
 /// Behind the last record lie markers and what was aborted. Whoever starts there again (the last commit came to nothing)
 /// learns from the position alone that there is nothing more, so it must not be the one of before.
 #[test]

@@ -62,11 +62,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Internal(error.to_string()))?;
-    let (stop, stopped) = watch::channel(false);
-    runtime.spawn(async move {
-        signal().await;
-        let _ = stop.send(true);
-    });
+    let stopped = told_to_stop(&runtime);
     if arguments.only.is_given() {
         return only::run(&config, &arguments.only, arguments.accept_loss, &runtime, &stopped);
     }
@@ -106,6 +102,16 @@ fn check(config: &Config) -> Result<(), Failure> {
         pins::from_bundle(file, &config.topics.canonical().map(crate::schemas::subject))?;
     }
     Ok(())
+}
+
+/// Becomes true when somebody tells koine to stop.
+pub fn told_to_stop(runtime: &tokio::runtime::Runtime) -> watch::Receiver<bool> {
+    let (stop, stopped) = watch::channel(false);
+    runtime.spawn(async move {
+        signal().await;
+        let _ = stop.send(true);
+    });
+    stopped
 }
 
 /// SIGTERM or SIGINT.

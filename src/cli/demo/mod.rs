@@ -58,8 +58,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let registry = Registry::new(&config.registry).map_err(Failure::Internal)?;
         super::schemas::register(&registry, &config).await.map_err(internal)
     })?;
-    let (_never, stopped) = watch::channel(false);
-    let Some(running) = run::start(&config, &runtime, run::Request::default(), stopped)? else { return Ok(()) };
+    // What ends by itself is not waited for when somebody interrupts it.
+    let (_never, never) = watch::channel(false);
+    let stopped = if arguments.once { never } else { run::told_to_stop(&runtime) };
+    let request = run::Request::default();
+    let Some(running) = run::start(&config, &runtime, request, stopped.clone())? else { return Ok(()) };
     eprintln!("broker    {}   (kcat -b {} -L)", world.broker.bootstrap_servers(), world.broker.bootstrap_servers());
     eprintln!("registry  {}", world.registry.url());
     eprintln!("metrics   http://{}/metrics", running.address());
@@ -74,7 +77,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let wrong = |error: io::Error| Failure::Usage(format!("{}: {error}", file.display()));
         std::fs::write(file, world.yaml(running.address())).map_err(wrong)?;
     }
-    live(&world, running, &runtime, arguments.rate, &posted)
+    live(&world, running, &runtime, &stopped, arguments.rate, &posted)
 }
 
 /// What the demo brings along.
@@ -195,11 +198,12 @@ fn read_all(
     Ok(count)
 }
 
-/// Feeds samples, and what is posted, for ever, and shows what comes out.
+/// Feeds samples, and what is posted, until it is told to stop, and shows what comes out.
 fn live(
     world: &World,
     running: Running<'_>,
     runtime: &tokio::runtime::Runtime,
+    stopped: &watch::Receiver<bool>,
     rate: u32,
     posted: &Receiver<Posted>,
 ) -> Result<(), Failure> {
@@ -212,7 +216,7 @@ fn live(
     let mut view = View::new(VENDORS.map(|vendor| vendor.name), out.is_terminal());
     let begun = Instant::now();
     let (mut fed, mut taken) = (0, 0);
-    while !running.is_finished() {
+    while !running.is_finished() && !*stopped.borrow() {
         let due = (begun.elapsed().as_secs_f64() * f64::from(rate)) as usize;
         while fed < due {
             let sample = nth(fed);
