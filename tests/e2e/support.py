@@ -27,7 +27,8 @@ from pathlib import Path
 import fastavro
 import yaml
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import (AclBindingFilter, AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource, NewTopic,
+                                   OffsetSpec)
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -162,6 +163,12 @@ class Record:
         return source["topic"], source["partition"], source["offset"]
 
 
+def exactly(binding):
+    """The filter that finds this rule and no other."""
+    return AclBindingFilter(binding.restype, binding.name, binding.resource_pattern_type, binding.principal, binding.host, binding.operation,
+                            binding.permission_type)
+
+
 class Stack:
     """The running broker and registry, as the tests use them."""
 
@@ -179,6 +186,36 @@ class Stack:
             done.result(30)
         known = lambda: self.admin.list_topics(timeout=10).topics
         wait_for(lambda: set(topics) <= set(known()), "topics created", 30)
+
+    def configure(self, topic, name, value):
+        """Sets one setting of a topic; `None`: back to the default. The broker answers when the change is decided on, which
+        is a little before it acts on it, so this waits until it says it does."""
+        operation = AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET
+        entry = ConfigEntry(name, value or "", incremental_operation=operation)
+        for done in self.admin.incremental_alter_configs([ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])]).values():
+            done.result(30)
+
+        def acts():
+            [asked] = self.admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]).values()
+            now = asked.result(30)[name]
+            return now.source != ConfigSource.DYNAMIC_TOPIC_CONFIG.value if value is None else now.value == value
+        wait_for(acts, f"{name} of {topic} is {value}", 30)
+
+    def grant(self, bindings):
+        """Adds the rules, and waits as `configure` does."""
+        for done in self.admin.create_acls(bindings, request_timeout=20).values():
+            done.result(30)
+        wait_for(lambda: all(self._rules(exactly(binding)) for binding in bindings), "the rules hold", 30)
+
+    def withdraw(self, pattern):
+        """Takes away what the filter finds, waits as `configure` does, and returns what it took."""
+        [done] = self.admin.delete_acls([pattern], request_timeout=20).values()
+        gone = done.result(30)
+        wait_for(lambda: not self._rules(pattern), "the rules hold no more", 30)
+        return gone
+
+    def _rules(self, pattern):
+        return self.admin.describe_acls(pattern, request_timeout=20).result(30)
 
     def partitions(self, topics):
         """Asked for once a topic: no test changes the number, and some tests poll offsets as fast as they can."""

@@ -18,18 +18,15 @@ class Refusal:
     is allowed beside it."""
 
     def __init__(self, stack, kind, name, operation):
-        self.admin, self.kind, self.name = stack.admin, kind, name
+        self.stack, self.kind, self.name = stack, kind, name
         self.rules = [AclBinding(kind, name, ResourcePatternType.LITERAL, WHO, "*", what, how)
                       for what, how in ((AclOperation.ALL, AclPermissionType.ALLOW), (operation, AclPermissionType.DENY))]
 
     def __enter__(self):
-        for done in self.admin.create_acls(self.rules, request_timeout=20).values():
-            done.result(20)
+        self.stack.grant(self.rules)
 
     def __exit__(self, *_):
-        every = AclBindingFilter(self.kind, self.name, ResourcePatternType.LITERAL, None, None, AclOperation.ANY, AclPermissionType.ANY)
-        for done in self.admin.delete_acls([every], request_timeout=20).values():
-            done.result(20)
+        self.stack.withdraw(AclBindingFilter(self.kind, self.name, ResourcePatternType.LITERAL, None, None, AclOperation.ANY, AclPermissionType.ANY))
 
 
 def resource(deployment, what):

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import pytest
 import yaml
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, AlterConfigOpType, ConfigEntry,
-                                   ConfigResource, ResourcePatternType, ResourceType)
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, ResourcePatternType,
+                                   ResourceType)
 
-from support import TESTS, Bulk, Deployment, Stack, environment, servers, wait_for
+from support import TESTS, Bulk, Deployment, Stack, environment, exactly, servers, wait_for
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -71,14 +71,6 @@ def raw(deployment):
     return raw
 
 
-def configure(admin, topic, name, value):
-    """`None`: back to the default."""
-    operation = AlterConfigOpType.DELETE if value is None else AlterConfigOpType.SET
-    entry = ConfigEntry(name, value or "", incremental_operation=operation)
-    for done in admin.incremental_alter_configs([ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])]).values():
-        done.result(30)
-
-
 def test_a_healthy_deployment_has_warnings_at_most(deployment):
     visit = doctor(deployment)
     assert visit.code == 0 and visit.found == set(), visit.report
@@ -117,7 +109,7 @@ WRONG_SETTINGS = [
 @pytest.mark.parametrize("which, name, value, finding", WRONG_SETTINGS, ids=[f"{which} {name}" for which, name, _, _ in WRONG_SETTINGS])
 def test_a_wrong_setting_of_a_topic(stack, deployment, raw, which, name, value, finding):
     topic = {"raw": raw, "order": deployment.canonical[2], "dead": deployment.dead[0]}[which]
-    configure(stack.admin, topic, name, value)
+    stack.configure(topic, name, value)
     try:
         visit = doctor(deployment)
         assert visit.found == {(word, topic) for word in finding}, visit.report
@@ -125,7 +117,7 @@ def test_a_wrong_setting_of_a_topic(stack, deployment, raw, which, name, value, 
         # The cure is a command that sets what was changed.
         assert f"--entity-name {topic} --add-config {name}=" in visit.cure(word, topic)
     finally:
-        configure(stack.admin, topic, name, None)
+        stack.configure(topic, name, None)
     assert doctor(deployment).found == set()
 
 
@@ -369,22 +361,9 @@ def rights(guarded):
     return needed | {("topic.settings_unknown", topic): right(ResourceType.TOPIC, topic, AclOperation.DESCRIBE_CONFIGS) for topic in topics}
 
 
-def grant(guarded, bindings):
-    for done in guarded.stack.admin.create_acls(bindings).values():
-        done.result(30)
-
-
-def withdraw(guarded, binding):
-    one = AclBindingFilter(binding.restype, binding.name, binding.resource_pattern_type, binding.principal, binding.host, binding.operation,
-                           binding.permission_type)
-    [done] = guarded.stack.admin.delete_acls([one]).values()
-    assert len(done.result(30)) == 1
-
-
 def withdraw_all(guarded):
     every = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, "User:koine", None, AclOperation.ANY, AclPermissionType.ANY)
-    [gone] = guarded.stack.admin.delete_acls([every]).values()
-    gone.result(30)
+    guarded.stack.withdraw(every)
 
 
 def test_each_right_that_lacks_is_named(guarded):
@@ -398,15 +377,15 @@ def test_each_right_that_lacks_is_named(guarded):
     nothing = examine(guarded)
     assert nothing.code == 1
     assert not any(word in ("topic.missing", "source.missing") for word, _ in nothing.found), "who may not see it does not know"
-    grant(guarded, list(needed.values()))
+    guarded.stack.grant(list(needed.values()))
     until(guarded, set())
     # One of each kind.
     for finding in {word: (word, place) for word, place in needed}.values():
-        withdraw(guarded, needed[finding])
+        guarded.stack.withdraw(exactly(needed[finding]))
         visit = until(guarded, {finding})
         if finding[0].startswith("acl."):
             assert "--allow-principal User:koine" in visit.cure(*finding)
-        grant(guarded, [needed[finding]])
+        guarded.stack.grant([needed[finding]])
     until(guarded, set())
 
 
@@ -446,7 +425,7 @@ def test_the_charts_topics_leave_nothing_to_be_found(stack, koine, unique, tmp_p
         stack.create({name: spec["partitions"]}, **{setting: str(value) for setting, value in spec["config"].items()})
     assert doctor(deployment).found == set()
     # It would be, were one of them otherwise.
-    configure(stack.admin, deployment.dead[0], "retention.ms", "1000")
+    stack.configure(deployment.dead[0], "retention.ms", "1000")
     wait_for(lambda: doctor(deployment).found == {("topic.dead_letter_retention", deployment.dead[0])}, "a retention that is too short is found", 30, 0.5)
 
 
@@ -455,7 +434,7 @@ def test_the_charts_user_has_these_rights_and_koine_needs_no_more(guarded, tmp_p
     rules = of_the_charts_user(guarded, tmp_path)
     assert rules == set(rights(guarded).values())
     withdraw_all(guarded)
-    grant(guarded, list(rules))
+    guarded.stack.grant(list(rules))
     until(guarded, set())
     properties = {f"KOINE__KAFKA__PROPERTIES__{name.replace('.', '_').upper()}": value for name, value in guarded.kafka["properties"].items()}
     [raw] = guarded.sources
@@ -467,7 +446,7 @@ def test_the_charts_user_has_these_rights_and_koine_needs_no_more(guarded, tmp_p
 
 
 def test_a_transaction_longer_than_the_broker_allows(guarded):
-    grant(guarded, list(rights(guarded).values()))
+    guarded.stack.grant(list(rights(guarded).values()))
     until(guarded, set())
     visit = examine(guarded, timeout="30s")
     assert visit.found == {("transaction.timeout", "transaction.timeout")}
