@@ -5,7 +5,7 @@
 use super::tape::is_same;
 
 /// How many keys are remembered. Others take their places.
-const KEYS: usize = 1024;
+const KEYS: usize = 4096;
 
 /// A key as it stood in a body, from its first quote to where its value began.
 #[derive(Clone, Copy)]
@@ -15,24 +15,25 @@ pub struct Known {
     pub text_len: u8,
     pub key_len: u8,
     pub tag: u32,
-    /// The one that came after it.
-    next: u16,
+    /// What came after it last time, and before that: behind the last key of an object comes either another of the same list or
+    /// what follows the list.
+    next: [u16; 2],
 }
 
 impl Known {
     const LONGEST: usize = 40;
-    const NONE: Known = Known { text: [0; Known::LONGEST], text_len: 0, key_len: 0, tag: 0, next: 0 };
+    const NONE: Known = Known { text: [0; Known::LONGEST], text_len: 0, key_len: 0, tag: 0, next: [0; 2] };
 }
 
 pub struct Routine {
-    known: Box<[Known; KEYS]>,
+    known: Vec<Known>,
     /// The key that was read last.
     last: u16,
 }
 
 impl Default for Routine {
     fn default() -> Self {
-        Routine { known: Box::new([Known::NONE; KEYS]), last: 0 }
+        Routine { known: vec![Known::NONE; KEYS], last: 0 }
     }
 }
 
@@ -45,15 +46,23 @@ impl Routine {
     /// The key that is due, if it is what `rest` begins with.
     #[inline(always)]
     pub fn next(&mut self, rest: &[u8]) -> Option<&Known> {
-        let next = self.known[self.last as usize % KEYS].next;
-        let known = &self.known[next as usize % KEYS];
-        let text = known.text.get(..known.text_len as usize)?;
-        // Of none the text is empty, and no key is.
-        if text.is_empty() || !is_same(rest.get(..text.len())?, text) {
+        let [first, second] = self.known.get(self.last as usize)?.next;
+        self.last = if self.is_at(first, rest) {
+            first
+        } else if self.is_at(second, rest) {
+            second
+        } else {
             return None;
-        }
-        self.last = next;
-        Some(known)
+        };
+        self.known.get(self.last as usize)
+    }
+
+    #[inline(always)]
+    fn is_at(&self, place: u16, rest: &[u8]) -> bool {
+        let Some(known) = self.known.get(place as usize) else { return false };
+        let len = known.text_len as usize;
+        // Where nothing is remembered the text is empty, and no key is.
+        len > 0 && known.text.get(..len).zip(rest.get(..len)).is_some_and(|(text, rest)| is_same(text, rest))
     }
 
     /// Another key came: `text` from its first quote to its value, the key's own length and tag, and the tag of the key that its
@@ -74,7 +83,10 @@ impl Routine {
             };
             *known = Known { text: copy, text_len: text_len as u8, key_len: key_len as u8, tag, next: known.next };
         }
-        self.known[self.last as usize % KEYS].next = place as u16;
+        let next = &mut self.known[self.last as usize % KEYS].next;
+        if next[0] != place as u16 {
+            *next = [place as u16, next[0]];
+        }
         self.last = place as u16;
     }
 }
