@@ -27,6 +27,7 @@ use std::fmt;
 pub struct Types(u8);
 
 impl Types {
+    pub const NOTHING: Types = Types(0);
     pub const TEXT: Types = Types(1);
     pub const NUMBER: Types = Types(2);
     pub const BOOLEAN: Types = Types(4);
@@ -67,8 +68,8 @@ struct Key {
 
 impl Key {
     #[inline(always)]
-    fn is(&self, tag: u32, name: &str) -> bool {
-        self.tag == tag && is_same(self.name.as_bytes(), name.as_bytes())
+    fn is(&self, tag: u32, name: &[u8]) -> bool {
+        self.tag == tag && is_same(self.name.as_bytes(), name)
     }
 }
 
@@ -193,30 +194,26 @@ impl Documents {
         Some(Body { documents: self, top: &found.1 })
     }
 
-    /// Goes down to a key.
-    ///
-    /// `guess` is where in the shape the key is looked for first: senders write keys in the order of their page, so it is
-    /// nearly always right. It is checked, and set to the place after the one that was found.
+    /// The way from here to what lies in it.
     #[inline]
-    pub fn key<'d>(&'d self, here: Here<'d>, key_tag: u32, key: &str, guess: &mut usize) -> Here<'d> {
-        match here {
-            Here::At(Place { object: Some(shape), .. }, class) => {
-                let Some(shape) = self.shapes.get(*shape) else { return Here::Undocumented };
-                let found = shape.keys.get(*guess).filter(|known| known.is(key_tag, key)).or_else(|| {
-                    *guess = shape.find(key_tag, key)?;
-                    shape.keys.get(*guess)
-                });
-                *guess += usize::from(found.is_some());
-                match found.map(|known| &known.place).or(shape.rest.as_ref()) {
-                    Some(place) => Here::At(place, place.class.or(class)),
-                    None => Here::Undocumented,
-                }
-            }
-            Here::At(place, class) if place.types.holds(Types::OBJECT) => open(class),
+    pub fn below<'d>(&'d self, here: Here<'d>, is_list: bool) -> Below<'d> {
+        let children = match here {
+            _ if is_list => Children::Alike(self.item(here)),
+            Here::At(Place { object: Some(shape), .. }, class) => match self.shapes.get(*shape) {
+                Some(shape) => Children::Keys(shape, class),
+                None => Children::Alike(Here::Undocumented),
+            },
+            Here::At(place, class) if place.types.holds(Types::OBJECT) => Children::Alike(open(class)),
             // An object where no page has one: that was said of the object itself.
-            Here::At(..) | Here::Undocumented => Here::Undocumented,
-            Here::Open(class) => Here::Open(class),
-        }
+            Here::At(..) | Here::Undocumented => Children::Alike(Here::Undocumented),
+            Here::Open(class) => Children::Alike(Here::Open(class)),
+        };
+        Below { children, guess: 0 }
+    }
+
+    /// Goes down to a key.
+    fn key<'d>(&'d self, here: Here<'d>, key: &str) -> Here<'d> {
+        self.below(here, false).next(tag(key.as_bytes()), key.as_bytes())
     }
 
     /// Goes down to an element.
@@ -244,20 +241,63 @@ impl Documents {
         steps.into_iter().fold(body.here(), |here, step| {
             let is_item =
                 matches!(here, Here::At(place, _) if place.items.is_some() && !place.types.holds(Types::OBJECT));
-            if is_item { self.item(here) } else { self.key(here, tag(step.as_bytes()), step, &mut 0) }
+            if is_item { self.item(here) } else { self.key(here, step) }
         })
     }
 
     /// Whether a page has this very key in the object here, be it that it has a word for keys of any name, too.
     fn names(&self, here: Here<'_>, key: &str) -> bool {
         let Here::At(Place { object: Some(shape), .. }, _) = here else { return false };
-        self.shapes.get(*shape).is_some_and(|shape| shape.find(tag(key.as_bytes()), key).is_some())
+        self.shapes.get(*shape).is_some_and(|shape| shape.find(tag(key.as_bytes()), key.as_bytes()).is_some())
     }
 }
 
 /// Below a place whose content nobody documents: it is of that class, if the place has no other.
 fn open<'d>(class: Option<PiiClass>) -> Here<'d> {
     Here::Open(class.or(Some(PiiClass::Undocumented)))
+}
+
+/// The way from a place to what lies in it.
+pub struct Below<'d> {
+    children: Children<'d>,
+    /// Where in the shape the next key is looked for first: senders write keys in the order of their page, so it is nearly
+    /// always right.
+    guess: usize,
+}
+
+enum Children<'d> {
+    /// Each has its own place, and the class of what they lie in if they have none.
+    Keys(&'d Shape, Option<PiiClass>),
+    Alike(Here<'d>),
+}
+
+impl<'d> Below<'d> {
+    /// What is known of the child with this key, or in a list of the next one.
+    #[inline(always)]
+    pub fn next(&mut self, key_tag: u32, key: &[u8]) -> Here<'d> {
+        let (shape, class) = match self.children {
+            Children::Keys(shape, class) => (shape, class),
+            Children::Alike(here) => return here,
+        };
+        let found = match shape.keys.get(self.guess) {
+            Some(known) if known.is(key_tag, key) => {
+                self.guess += 1;
+                Some(&known.place)
+            }
+            _ => self.search(shape, key_tag, key),
+        };
+        match found.or(shape.rest.as_ref()) {
+            Some(place) => Here::At(place, place.class.or(class)),
+            None => Here::Undocumented,
+        }
+    }
+
+    #[inline(never)]
+    fn search(&mut self, shape: &'d Shape, key_tag: u32, key: &[u8]) -> Option<&'d Place> {
+        let nth = shape.find(key_tag, key)?;
+        self.guess = nth + 1;
+        shape.keys.get(nth).map(|known| &known.place)
+    }
 }
 
 /// The body of an event type.
@@ -280,7 +320,7 @@ impl<'d> Body<'d> {
         for step in way.split('/').skip(1) {
             let below = match step {
                 "*" => self.documents.item(here),
-                key => self.documents.key(here, tag(key.as_bytes()), key, &mut 0),
+                key => self.documents.key(here, key),
             };
             let is_open = step == "*" || self.documents.names(here, step);
             out.push('/');
@@ -370,7 +410,7 @@ impl Shape {
             };
         }
         let tag = tag(name.as_bytes());
-        if self.find(tag, name).is_some() {
+        if self.find(tag, name.as_bytes()).is_some() {
             return Err(format!("{name} is there already"));
         }
         self.keys.push(Key { name, tag, place });
@@ -389,7 +429,7 @@ impl Shape {
 
     /// Where a key stands.
     #[inline]
-    fn find(&self, key_tag: u32, key: &str) -> Option<usize> {
+    fn find(&self, key_tag: u32, key: &[u8]) -> Option<usize> {
         for place in way(&self.by_tag, key_tag) {
             let nth = usize::from(self.by_tag[place]).checked_sub(1)?;
             if self.keys[nth].is(key_tag, key) {
@@ -488,9 +528,9 @@ any      any
     fn another_order_of_keys_finds_the_same() {
         let page = Documents::parse(PAGE).expect("well formed");
         let here = page.body("a.created").expect("a body").here();
-        let mut guess = 0;
+        let mut below = page.below(here, false);
         for key in ["any", "data", "new", "free", "any", "data"] {
-            let found = page.key(here, tag(key.as_bytes()), key, &mut guess);
+            let found = below.next(tag(key.as_bytes()), key.as_bytes());
             assert_eq!(found.is_undocumented(), key == "new", "{key}");
         }
     }

@@ -7,7 +7,7 @@ use super::tape::{Kind, Slot, tag};
 use super::tokenize::unescape;
 use crate::canonical::{ExtensionsBuffer, PiiClass, Privacy, Treatment};
 use crate::reject::Reject;
-use crate::vendors::documents::{Body, Documents, Here, Types};
+use crate::vendors::documents::{Below, Body, Documents, Here, Types};
 use std::fmt::Write;
 
 /// What becomes of that which has no canonical field.
@@ -228,10 +228,11 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
             let index = (first + nth) as u32;
             if !child.kind.is_container() {
                 let is_read = doc.is_marked(first + nth);
-                let here = self.step_down(&mut way, child, index, is_read);
+                let known = self.step_down(&mut way, child, index, is_read);
                 if is_read && !W::EACH_LEAF {
                     continue;
                 }
+                let here = Place { index, name: way.name_of(doc, child), known };
                 match self.fate(parent.kind, child, here, is_read, place.name) {
                     Ok(treatment) => {
                         let before = doc.step(parent.kind, child, nth, self.pointer);
@@ -248,7 +249,8 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
             } else if child.len > 0 {
                 let end = (child.at + child.len) as usize;
                 let is_read = doc.is_any_marked(start, end);
-                let here = self.step_down(&mut way, child, index, is_read);
+                let known = self.step_down(&mut way, child, index, is_read);
+                let here = Place { index, name: way.name_of(doc, child), known };
                 match doc.rule(parent.kind, child, here.name, place.name) {
                     Some(why) => self.dropped(child, why),
                     None => {
@@ -292,7 +294,8 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         out.push(if slot.kind == Kind::Object { '{' } else { '[' });
         for (nth, child) in children.iter().enumerate() {
             let index = slot.at + nth as u32;
-            let here = self.step_down(&mut way, child, index, false);
+            let known = self.step_down(&mut way, child, index, false);
+            let here = Place { index, name: way.name_of(doc, child), known };
             let separator = out.len();
             if separator > before + 1 {
                 out.push(',');
@@ -324,40 +327,30 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
 
     /// The way down from a container.
     fn way<'b>(&self, parent: &Slot, place: Place<'b, 'w>) -> Way<'b, 'w> {
-        let items = (parent.kind == Kind::Array).then(|| self.documents.item(place.known.here));
-        Way { place, items, guess: 0 }
+        let is_list = parent.kind == Kind::Array;
+        Way { place, is_list, below: self.documents.below(place.known.here, is_list) }
     }
 
     /// To the next child, which is told of if its page does not know it so.
     #[inline(always)]
-    fn step_down<'b>(&mut self, way: &mut Way<'b, 'w>, child: &Slot, index: u32, is_read: bool) -> Place<'b, 'w>
-    where
-        'a: 'b,
-    {
-        let from = way.place.known;
-        let (name, here) = match way.items {
-            Some(items) => (way.place.name, items),
-            None => {
-                let name = self.doc.key(child);
-                (name, self.documents.key(from.here, child.tag, name, &mut way.guess))
-            }
-        };
+    fn step_down(&mut self, way: &mut Way<'_, 'w>, child: &Slot, index: u32, is_read: bool) -> Known<'w> {
+        let here = way.below.next(child.tag, self.doc.key_bytes(child));
+        let is_said = way.place.known.is_said;
         let says_nothing = child.kind == Kind::Null || child.kind.is_container() && child.len == 0;
-        let known = match here {
-            _ if says_nothing => Known { here, is_said: from.is_said },
+        match here {
+            _ if says_nothing => Known { here, is_said },
             Here::At(place, class) if !place.types.holds(types(child.kind)) => {
                 self.watch.odd(Oddity::TypeChange, index);
                 Known { here: Here::Open(class.or(Some(PiiClass::Undocumented))), is_said: true }
             }
             Here::Undocumented if !is_read => {
-                if !from.is_said {
+                if !is_said {
                     self.watch.odd(Oddity::NewPath, index);
                 }
                 Known { here, is_said: true }
             }
-            here => Known { here, is_said: from.is_said },
-        };
-        Place { index, name, known }
+            here => Known { here, is_said },
+        }
     }
 
     /// What becomes of a leaf: how it is to be written, or why it is not. `under` is the key that its parent stands under.
@@ -438,10 +431,16 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
 /// The way from a container to its children, one after the other.
 struct Way<'b, 'd> {
     place: Place<'b, 'd>,
-    /// What the elements are, if it is a list.
-    items: Option<Here<'d>>,
-    /// Where the next key probably stands on the page.
-    guess: usize,
+    is_list: bool,
+    below: Below<'d>,
+}
+
+impl<'b> Way<'b, '_> {
+    /// The key that a child stands under: an element has that of its list.
+    #[inline(always)]
+    fn name_of<'a: 'b>(&self, doc: &Doc<'a>, child: &Slot) -> &'b str {
+        if self.is_list { self.place.name } else { doc.key(child) }
+    }
 }
 
 impl Keeping<'_> {
@@ -473,15 +472,20 @@ impl Keeping<'_> {
     }
 }
 
+#[inline(always)]
 fn types(kind: Kind) -> Types {
-    match kind {
-        Kind::Null => Types::default(),
-        Kind::True | Kind::False => Types::BOOLEAN,
-        Kind::Number => Types::NUMBER,
-        Kind::Plain | Kind::Escaped => Types::TEXT,
-        Kind::Array => Types::LIST,
-        Kind::Object => Types::OBJECT,
-    }
+    /// In the order of [`Kind`].
+    const OF: [Types; 8] = [
+        Types::NOTHING,
+        Types::BOOLEAN,
+        Types::BOOLEAN,
+        Types::NUMBER,
+        Types::TEXT,
+        Types::TEXT,
+        Types::LIST,
+        Types::OBJECT,
+    ];
+    OF[kind as usize]
 }
 
 /// A key with its quotes. One without escapes stands as in the body; one whose escapes were undone gets its own.

@@ -206,11 +206,9 @@ impl<'a> Doc<'a> {
     }
 
     #[inline(always)]
-    fn has_key(&self, slot: &Slot, key: &str) -> bool {
+    pub(super) fn key_bytes(&self, slot: &Slot) -> &'a [u8] {
         let text = if slot.key_in_arena { self.arena } else { self.body };
-        let start = slot.key_at as usize;
-        let found = text.as_bytes().get(start..start + slot.key_len as usize);
-        found.is_some_and(|found| is_same(found, key.as_bytes()))
+        &text.as_bytes()[slot.key_at as usize..][..slot.key_len as usize]
     }
 
     #[inline(always)]
@@ -954,7 +952,7 @@ impl<'a> Node<'a> {
         let slot = self.slot();
         let children = &self.doc.slots[slot.at as usize..][..slot.len as usize];
         let hint = &self.doc.hints[(tag ^ slot.len << 5) as usize % HINTS];
-        let is_it = |child: &Slot| child.tag == tag && self.doc.has_key(child, key);
+        let is_it = |child: &Slot| child.tag == tag && is_same(self.doc.key_bytes(child), key.as_bytes());
         match children.get(hint.get() as usize) {
             Some(child) if is_it(child) => Some(slot.at + u32::from(hint.get())),
             _ => {

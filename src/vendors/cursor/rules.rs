@@ -2,7 +2,7 @@
 //! vendor: the tables are theirs.
 
 use super::hidden::{holds_secret, opens_document};
-use super::tape::tag;
+use super::tape::{is_same, tag};
 
 /// Why something that nobody read is left out of `extensions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,8 +83,11 @@ impl Fit {
     fn fits(self, key: &str) -> bool {
         match self {
             Fit::Is(name) => key == name,
-            Fit::Begins(head) => key.starts_with(head),
-            Fit::Ends(tail) => key.ends_with(tail),
+            Fit::Begins(head) => key.as_bytes().get(..head.len()).is_some_and(|it| is_same(it, head.as_bytes())),
+            Fit::Ends(tail) => {
+                let start = key.len().checked_sub(tail.len());
+                start.is_some_and(|start| is_same(&key.as_bytes()[start..], tail.as_bytes()))
+            }
         }
     }
 }

@@ -89,6 +89,9 @@ impl Parser<'_, '_> {
     }
 
     /// `under` is the tag of the key that the value stands under, or the list that it is in.
+    ///
+    /// Inlined, so that only what has something in it is a call.
+    #[inline(always)]
     fn value(&mut self, depth: usize, under: u32) -> Result<Value, Fail> {
         match self.peek() {
             b'"' => self.string(),
@@ -102,6 +105,7 @@ impl Parser<'_, '_> {
         }
     }
 
+    #[inline(never)]
     fn object(&mut self, depth: usize, under: u32) -> Result<Value, Fail> {
         let depth = depth.checked_sub(1).ok_or_else(|| self.fail(Code::JsonDepth, self.i))?;
         self.i += 1;
@@ -134,6 +138,7 @@ impl Parser<'_, '_> {
     }
 
     /// Of the root's list it is also noted where each element stands, since each is a webhook of its own.
+    #[inline(never)]
     fn list<const ROOT: bool>(&mut self, depth: usize, under: u32) -> Result<Value, Fail> {
         let depth = depth.checked_sub(1).ok_or_else(|| self.fail(Code::JsonDepth, self.i))?;
         self.i += 1;
