@@ -7,6 +7,8 @@ import checks
 from world import PATIENCE_S, Process, cpu_seconds, say
 
 MB, MILLION = 1e6, 1e6
+# In which the broker deletes what the run before has left.
+SETTLE_S = 2
 
 
 def until_consumed(world, process, group, raw):
@@ -21,6 +23,7 @@ def until_consumed(world, process, group, raw):
 def run(world, contestant, raw):
     """The row of one run."""
     entry = contestant.enter(world, raw)
+    time.sleep(SETTLE_S)
     broker = cpu_seconds(world.kafka.pid)
     with Process(entry.command, entry.environment, world.run / world.fresh("work")) as process:
         if contestant.ends:

@@ -12,12 +12,12 @@ VOLUME = 256_000_000
 
 
 def run(world, given):
+    chosen = cases(given, VOLUME // 16 if given.quick else VOLUME)
+    raws = [world.raw(one.vendor, **shape) for _, one, shape in chosen]
     rows = []
-    volume = VOLUME // 16 if given.quick else VOLUME
     for number in range(given.rounds):
         say(f"round {number + 1}")
-        for case, one, shape in cases(given, volume):
-            raw = world.raw(one.vendor, **shape)
+        for (case, one, _), raw in zip(chosen, raws):
             rows.append(measure.run(world, one, raw) | {"case": case, "round": number + 1})
     return rows
 
