@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
-/// How many records are sent before the delivery reports are looked at.
-const REPORTS_EVERY: u64 = 128;
+/// How many records are sent before the delivery reports are looked at: fewer than a request of the largest has.
+const REPORTS_EVERY: u64 = 16;
+const MOMENT: Duration = Duration::from_millis(1);
 const BATCH: usize = 1024;
 
 /// Notes what the broker has acknowledged, where that decides what is committed.
@@ -137,6 +138,7 @@ impl<'a> Sink<'a> {
     fn commit(&mut self, consumer: &BaseConsumer, mode: CommitMode) {
         let offsets = self.offsets.lock().expect("lock").of(&self.job.input);
         if self.in_transaction {
+            self.flush();
             let group = consumer.group_metadata().expect("a member of the group");
             self.producer.send_offsets_to_transaction(&offsets, &group, PATIENCE).expect("send_offsets_to_transaction");
             self.producer.commit_transaction(PATIENCE).expect("commit_transaction");
@@ -149,8 +151,21 @@ impl<'a> Sink<'a> {
 
     fn finish(&mut self, consumer: &BaseConsumer) {
         if self.job.delivery != Delivery::None {
-            self.producer.flush(PATIENCE).expect("flush");
+            self.flush();
             self.commit(consumer, CommitMode::Sync);
+        }
+    }
+
+    /// rust-rdkafka's own, which committing a transaction calls too, looks at the reports for a tenth of a second whenever
+    /// something is in flight, however soon they come.
+    fn flush(&self) {
+        let until = Instant::now() + PATIENCE;
+        // SAFETY: the handle is the producer's, which outlives the call.
+        while unsafe { sys::rd_kafka_flush(self.producer.client().native_ptr(), MOMENT.as_millis() as i32) }
+            != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+        {
+            assert!(Instant::now() < until, "not delivered");
+            self.producer.poll(MOMENT);
         }
     }
 }
@@ -174,7 +189,7 @@ pub fn base(job: &Job) {
 
 fn one(consumer: &BaseConsumer, sink: &mut Sink<'_>) {
     let until_due = sink.due.saturating_duration_since(Instant::now());
-    if let Some(message) = consumer.poll(until_due.clamp(Duration::from_millis(1), LONGEST_WAIT)) {
+    if let Some(message) = consumer.poll(until_due.clamp(MOMENT, LONGEST_WAIT)) {
         sink.take(Raw::of(&message.expect("a message")));
     }
 }
