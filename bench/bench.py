@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""koine and its peers on one machine: throughput, latency and scaling, as docs/performance.md describes them. Started by bench/run, which
-builds and installs what is missing.
+"""koine and its peers on one machine: throughput, latency, scaling and memory (translation alone), as docs/performance.md describes them.
+Started by bench/run, which builds and installs what is missing.
 """
 import argparse
 import json
@@ -8,17 +8,21 @@ import os
 import re
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import contestants
 import latency
 import measure
+import memory
 import report
 import scaling
 from world import WORK, World, machine, say
 from support import servers
 
-MODES = ("throughput", "latency", "scaling")
+MODES = ("throughput", "latency", "scaling", "memory")
+# It asks for no Kafka.
+ALONE = "memory"
 
 
 def arguments():
@@ -67,20 +71,31 @@ def keep(path, name, section):
     os.replace(file.name, path)
 
 
+def measured(mode, world, given):
+    """The rows of a mode."""
+    match mode:
+        case "throughput":
+            return throughput(world, given)
+        case "latency":
+            return latency.run(world, given)
+        case "scaling":
+            return scaling.run(world, given)
+        case "memory":
+            return memory.run(given)
+
+
 def main():
     given = arguments()
-    if given.modes:
-        if not given.koine.is_file():
-            sys.exit(f"no {given.koine}: image/build")
-        measured = {"throughput": throughput, "latency": latency.run, "scaling": scaling.run}
-        with World() as world:
-            for mode in given.modes:
-                say(f"{mode}: {WORK}")
-                about = machine(given.koine) | {"rounds": given.rounds, "quick": given.quick}
-                rows = measured[mode](world, given)
-                section = {"machine": about, "summary": report.summary(rows), "rows": rows}
-                keep(given.json, mode, section)
-                print(report.tables({mode: section}))
+    if given.modes and not given.koine.is_file():
+        sys.exit(f"no {given.koine}: image/build")
+    with World() if set(given.modes) - {ALONE} else nullcontext() as world:
+        for mode in given.modes:
+            say(mode)
+            about = machine(given.koine) | {"rounds": given.rounds, "quick": given.quick}
+            rows = measured(mode, world, given)
+            section = {"machine": about, "summary": report.summary(rows), "rows": rows}
+            keep(given.json, mode, section)
+            print(report.tables({mode: section}))
     if given.write:
         report.write(given.write, report.kept(given.json))
 

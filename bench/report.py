@@ -18,6 +18,7 @@ IDLE = [("resident MiB", "rss", "{:.1f}"), ("% of a core", "cpu_percent", "{:.1f
 WORKERS = [column for column in THROUGHPUT if column[1] in ("rate", "steady", "cpu", "broker_cpu", "rss", "first")]
 SIZES = [("records", "records", "{:,.0f}"), ("records/s", "rate", "{:,.0f}"), ("MB/s in", "mb_rate", "{:,.0f}"), ("CPU-s/M", "cpu", "{:.1f}"),
          ("CPU-s/GB", "cpu_per_gb", "{:.1f}"), ("peak MiB", "rss", "{:.0f}")]
+MEMORY = [("ns a record", "ns", "{:,.0f}"), ("bytes out", "out_bytes", "{:,.0f}")]
 MARK = re.compile(r"(<!-- bench/run writes: (\w+) -->\n).*?(<!-- to here -->)", re.S)
 
 
@@ -126,7 +127,17 @@ def scaling(section):
     return "\n\n".join(table(of(case), columns) for case, columns in (("workers", WORKERS), ("sizes", SIZES)) if of(case))
 
 
-MAKERS = {"throughput": throughput, "latency": latency, "scaling": scaling}
+def memory(section):
+    medians = Medians(section["rows"])
+    typed, ours = medians.of("sonic-rs typed, serde_avro_fast", "ns"), medians.of("koine, spree", "ns")
+    lines = [table(section["rows"], MEMORY)]
+    if typed and ours:
+        lines += ["", "| | goal | measured |", "|---|---|---:|",
+                  f"| spree: koine / sonic-rs typed, serde_avro_fast | ≤ 1.0, moonshot 0.75 | {ours / typed:.2f} |"]
+    return "\n".join(lines)
+
+
+MAKERS = {"throughput": throughput, "latency": latency, "scaling": scaling, "memory": memory}
 
 
 def tables(sections):
