@@ -8,17 +8,15 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::future_producer::DeliveryFuture;
-use rdkafka::producer::{BaseProducer, BaseRecord, FutureProducer, FutureRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseRecord, FutureProducer, FutureRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, Message};
 use std::collections::VecDeque;
-use std::slice;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use std::{slice, thread};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
-/// How many records are sent before the delivery reports are looked at: fewer than a request of the largest has.
-const REPORTS_EVERY: u64 = 16;
 const MOMENT: Duration = Duration::from_millis(1);
 const BATCH: usize = 1024;
 
@@ -69,7 +67,8 @@ impl<'a> Raw<'a> {
 /// Where the records of `base` and `batch` go.
 struct Sink<'a> {
     job: &'a Job,
-    producer: BaseProducer<Reports>,
+    /// Its own thread looks at the reports.
+    producer: ThreadedProducer<Reports>,
     offsets: Arc<Mutex<Offsets>>,
     translator: Translator,
     done: u64,
@@ -81,7 +80,7 @@ impl<'a> Sink<'a> {
     fn new(job: &'a Job) -> Self {
         let offsets = Arc::new(Mutex::new(Offsets::default()));
         let reports = Reports((job.delivery == Delivery::AtLeastOnce).then(|| offsets.clone()));
-        let producer = job.producer().create_with_context::<_, BaseProducer<_>>(reports).expect("producer");
+        let producer = job.producer().create_with_context::<_, ThreadedProducer<_>>(reports).expect("producer");
         if job.delivery == Delivery::ExactlyOnce {
             producer.init_transactions(PATIENCE).expect("init_transactions");
         }
@@ -108,10 +107,7 @@ impl<'a> Sink<'a> {
         while let Err((error, returned)) = self.producer.send(record) {
             assert!(error == KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), "not sent: {error}");
             record = returned;
-            self.producer.poll(Duration::from_millis(10));
-        }
-        if self.done.is_multiple_of(REPORTS_EVERY) {
-            self.producer.poll(Duration::ZERO);
+            thread::sleep(MOMENT);
         }
     }
 
@@ -130,7 +126,6 @@ impl<'a> Sink<'a> {
 
     fn commit_if_due(&mut self, consumer: &BaseConsumer) {
         if self.job.delivery != Delivery::None && Instant::now() >= self.due {
-            self.producer.poll(Duration::ZERO);
             self.commit(consumer, CommitMode::Async);
         }
     }
@@ -156,17 +151,12 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// rust-rdkafka's own, which committing a transaction calls too, looks at the reports for a tenth of a second whenever
-    /// something is in flight, however soon they come.
+    /// rust-rdkafka's own, which committing a transaction calls too, waits for a tenth of a second whenever something is in
+    /// flight, however soon the reports come. librdkafka's wakes up with the last, which the producer's thread has looked at.
     fn flush(&self) {
-        let until = Instant::now() + PATIENCE;
         // SAFETY: the handle is the producer's, which outlives the call.
-        while unsafe { sys::rd_kafka_flush(self.producer.client().native_ptr(), MOMENT.as_millis() as i32) }
-            != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
-        {
-            assert!(Instant::now() < until, "not delivered");
-            self.producer.poll(MOMENT);
-        }
+        let result = unsafe { sys::rd_kafka_flush(self.producer.client().native_ptr(), PATIENCE.as_millis() as i32) };
+        assert!(result == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR, "not delivered");
     }
 }
 
