@@ -117,11 +117,12 @@ impl Measure for Watched<'_> {
 
 /// The four innermost lines of src/ in a backtrace.
 fn way(backtrace: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The last is what image/build makes of the first.
+    let roots = [env!("CARGO_MANIFEST_DIR"), ".", "/koine"].map(Path::new);
     let places = backtrace.lines().filter_map(|line| line.trim().strip_prefix("at "));
     let ours = places.filter_map(|place| {
-        let inside = Path::new(place).strip_prefix(root).or_else(|_| Path::new(place).strip_prefix("."));
-        inside.ok()?.to_str().filter(|place| place.starts_with("src/")).map(str::to_owned)
+        let inside = roots.iter().find_map(|root| Path::new(place).strip_prefix(root).ok())?;
+        inside.to_str().filter(|place| place.starts_with("src/"))
     });
     ours.take(4).collect::<Vec<_>>().join(" < ")
 }

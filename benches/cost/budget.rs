@@ -73,11 +73,12 @@ pub fn differences(budget: &Value, counted: &Counted) -> Vec<String> {
     for row in &counted.rows {
         let budgeted = &budget["one record"][&row.name];
         for (what, now, slack) in held(row) {
+            // What has no slack is not a matter of instructions.
             let is_comparable = slack == 0 || is_of_this_architecture(budget);
             match budgeted[what].as_u64() {
                 Some(then) if is_comparable && now.abs_diff(then) * 100 > then * slack => {
-                    let percent = (now as f64 / then.max(1) as f64 - 1.0) * 100.0;
-                    found.push(format!("{}: {what}: {now}; the budget is {then}, this is {percent:+.1} %", row.name));
+                    let much = if then > 0 { percent(now, then) } else { String::new() };
+                    found.push(format!("{}: {what}: {now}; the budget is {then}{much}", row.name));
                 }
                 Some(_) => {}
                 None => found.push(format!("{}: {what}: {now}; not in the budget", row.name)),
@@ -88,4 +89,8 @@ pub fn differences(budget: &Value, counted: &Counted) -> Vec<String> {
     let gone = rows.filter(|(name, _)| !counted.rows.iter().any(|row| row.name == **name));
     found.extend(gone.map(|(name, _)| format!("{name}: in the budget, and not measured")));
     found
+}
+
+fn percent(now: u64, then: u64) -> String {
+    format!(", this is {:+.1} %", (now as f64 / then as f64 - 1.0) * 100.0)
 }

@@ -18,7 +18,7 @@
 //! or in `any` is `undocumented`, unless a class says what it is.
 
 use crate::canonical::PiiClass;
-use crate::vendors::cursor::tag;
+use crate::vendors::cursor::{is_same, tag};
 use std::collections::HashMap;
 use std::fmt;
 
@@ -65,12 +65,28 @@ struct Key {
     place: Place,
 }
 
+impl Key {
+    #[inline(always)]
+    fn is(&self, tag: u32, name: &str) -> bool {
+        self.tag == tag && is_same(self.name.as_bytes(), name.as_bytes())
+    }
+}
+
+/// The places of a table of two to the power of something where one with this tag may be, in the order in which to look.
+#[inline(always)]
+fn way(table: &[u16], tag: u32) -> impl Iterator<Item = usize> + use<> {
+    let len = table.len();
+    (0..len).map(move |step| (tag as usize + step) & (len - 1))
+}
+
 /// An object.
 #[derive(Debug, Default)]
 struct Shape {
     /// In the order of the page, which is mostly that of the bodies.
     keys: Vec<Key>,
-    by_name: HashMap<&'static str, usize>,
+    /// Where in `keys` each stands, plus one, by its tag: a table that is at least half empty, in which one that finds its place
+    /// taken has the next free one.
+    by_tag: Vec<u16>,
     /// For keys that are not listed.
     rest: Option<Place>,
 }
@@ -186,9 +202,8 @@ impl Documents {
         match here {
             Here::At(Place { object: Some(shape), .. }, class) => {
                 let Some(shape) = self.shapes.get(*shape) else { return Here::Undocumented };
-                let is_it = |known: &&Key| known.tag == key_tag && known.name == key;
-                let found = shape.keys.get(*guess).filter(is_it).or_else(|| {
-                    *guess = *shape.by_name.get(key)?;
+                let found = shape.keys.get(*guess).filter(|known| known.is(key_tag, key)).or_else(|| {
+                    *guess = shape.find(key_tag, key)?;
                     shape.keys.get(*guess)
                 });
                 *guess += usize::from(found.is_some());
@@ -236,7 +251,7 @@ impl Documents {
     /// Whether a page has this very key in the object here, be it that it has a word for keys of any name, too.
     fn names(&self, here: Here<'_>, key: &str) -> bool {
         let Here::At(Place { object: Some(shape), .. }, _) = here else { return false };
-        self.shapes.get(*shape).is_some_and(|shape| shape.by_name.contains_key(key))
+        self.shapes.get(*shape).is_some_and(|shape| shape.find(tag(key.as_bytes()), key).is_some())
     }
 }
 
@@ -354,13 +369,34 @@ impl Shape {
                 Some(_) => Err("* is there already".to_owned()),
             };
         }
-        match self.by_name.insert(name, self.keys.len()) {
-            None => {
-                self.keys.push(Key { name, tag: tag(name.as_bytes()), place });
-                Ok(())
-            }
-            Some(_) => Err(format!("{name} is there already")),
+        let tag = tag(name.as_bytes());
+        if self.find(tag, name).is_some() {
+            return Err(format!("{name} is there already"));
         }
+        self.keys.push(Key { name, tag, place });
+        let is_roomy = 2 * self.keys.len() <= self.by_tag.len();
+        if !is_roomy {
+            self.by_tag = vec![0; (4 * self.keys.len()).next_power_of_two()];
+        }
+        let new = if is_roomy { self.keys.len() - 1 } else { 0 };
+        for nth in new..self.keys.len() {
+            let mut places = way(&self.by_tag, self.keys[nth].tag);
+            let free = places.find(|&place| self.by_tag[place] == 0).ok_or("no room for it")?;
+            self.by_tag[free] = u16::try_from(nth + 1).map_err(|_| "too many keys")?;
+        }
+        Ok(())
+    }
+
+    /// Where a key stands.
+    #[inline]
+    fn find(&self, key_tag: u32, key: &str) -> Option<usize> {
+        for place in way(&self.by_tag, key_tag) {
+            let nth = usize::from(self.by_tag[place]).checked_sub(1)?;
+            if self.keys[nth].is(key_tag, key) {
+                return Some(nth);
+            }
+        }
+        None
     }
 }
 

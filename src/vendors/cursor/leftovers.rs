@@ -229,6 +229,9 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
             if !child.kind.is_container() {
                 let is_read = doc.is_marked(first + nth);
                 let here = self.step_down(&mut way, child, index, is_read);
+                if is_read && !W::EACH_LEAF {
+                    continue;
+                }
                 match self.fate(parent.kind, child, here, is_read, place.name) {
                     Ok(treatment) => {
                         let before = doc.step(parent.kind, child, nth, self.pointer);
@@ -326,7 +329,7 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
     }
 
     /// To the next child, which is told of if its page does not know it so.
-    #[inline]
+    #[inline(always)]
     fn step_down<'b>(&mut self, way: &mut Way<'b, 'w>, child: &Slot, index: u32, is_read: bool) -> Place<'b, 'w>
     where
         'a: 'b,
@@ -368,9 +371,6 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         under: &str,
     ) -> Result<Treatment, Fate> {
         if is_read {
-            if !W::EACH_LEAF {
-                return Err(Fate::Read);
-            }
             // What the mapping read goes by its field's class, which is that of its place.
             return Err(match self.keeping.treatment(place.known.here.class()) {
                 Treatment::Drop => Fate::Dropped(Why::Privacy),

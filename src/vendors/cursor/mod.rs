@@ -6,6 +6,7 @@ mod hidden;
 mod leftovers;
 mod node;
 mod place;
+mod routine;
 mod rules;
 mod tape;
 #[cfg(test)]
@@ -16,4 +17,4 @@ pub use leftovers::{Extensions, Fate, Keeping, Nobody, Oddity, Watch};
 pub use node::{Doc, Keys, Node, Steps};
 pub use place::{text_at, unquoted};
 pub use rules::{Rule, Rules, Why, is_secret_name};
-pub use tape::{Tape, tag};
+pub use tape::{Tape, is_same, tag};

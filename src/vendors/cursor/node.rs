@@ -6,7 +6,7 @@
 
 use super::hidden::{holds_secret, opens_document};
 use super::rules::Rules;
-use super::tape::{HINTS, Kind, Slot, Tape, room_of, tag};
+use super::tape::{HINTS, Kind, Slot, Tape, is_same, room_of, tag};
 use super::tokenize::unescape;
 use crate::canonical::{Date, Decimal, Micros, Text};
 use crate::reject::{Code, Place, Reject};
@@ -58,6 +58,9 @@ impl std::fmt::Debug for Node<'_> {
 pub trait Keys: Copy {
     /// Calls `f` with each name until it returns something.
     fn first<T>(self, f: impl FnMut(&'static str) -> Option<T>) -> Option<T>;
+
+    /// Where on the tape the first of them stands that is there. The node is an object.
+    fn position(self, object: Node<'_>) -> Option<u32>;
 }
 
 impl Keys for &'static str {
@@ -65,12 +68,27 @@ impl Keys for &'static str {
     fn first<T>(self, mut f: impl FnMut(&'static str) -> Option<T>) -> Option<T> {
         f(self)
     }
+
+    #[inline(always)]
+    fn position(self, object: Node<'_>) -> Option<u32> {
+        object.position(self, tag(self.as_bytes()))
+    }
 }
 
 impl<const N: usize> Keys for [&'static str; N] {
     #[inline(always)]
     fn first<T>(self, f: impl FnMut(&'static str) -> Option<T>) -> Option<T> {
         self.into_iter().find_map(f)
+    }
+
+    #[inline(always)]
+    fn position(self, object: Node<'_>) -> Option<u32> {
+        for key in self {
+            if let Some(position) = key.position(object) {
+                return Some(position);
+            }
+        }
+        None
     }
 }
 
@@ -191,7 +209,8 @@ impl<'a> Doc<'a> {
     fn has_key(&self, slot: &Slot, key: &str) -> bool {
         let text = if slot.key_in_arena { self.arena } else { self.body };
         let start = slot.key_at as usize;
-        slot.key_len as usize == key.len() && text.as_bytes().get(start..start + key.len()) == Some(key.as_bytes())
+        let found = text.as_bytes().get(start..start + slot.key_len as usize);
+        found.is_some_and(|found| is_same(found, key.as_bytes()))
     }
 
     #[inline(always)]
@@ -357,7 +376,7 @@ impl<'a> Node<'a> {
     /// Whether a key is there, be it null.
     #[inline]
     pub fn has(self, key: &'static str) -> bool {
-        !self.is_nowhere() && self.slot().kind == Kind::Object && self.position(key).is_some()
+        !self.is_nowhere() && self.slot().kind == Kind::Object && key.position(self).is_some()
     }
 
     /// Whether a key is there, be it null, and not with what is not given out.
@@ -367,7 +386,7 @@ impl<'a> Node<'a> {
 
     /// Whether a key is there and null.
     pub fn is_null(self, key: &'static str) -> bool {
-        self.has(key) && self.position(key).is_some_and(|index| self.doc.slots[index as usize].kind == Kind::Null)
+        self.has(key) && key.position(self).is_some_and(|index| self.doc.slots[index as usize].kind == Kind::Null)
     }
 
     #[inline(always)]
@@ -915,7 +934,7 @@ impl<'a> Node<'a> {
         if self.slot().kind != Kind::Object {
             return Err(self.refuse(Code::FieldType));
         }
-        let Some(index) = keys.first(|key| self.position(key)) else { return Ok(None) };
+        let Some(index) = keys.position(self) else { return Ok(None) };
         if self.doc.slots[index as usize].kind == Kind::Null {
             self.doc.mark(index);
             return Ok(None);
@@ -928,11 +947,12 @@ impl<'a> Node<'a> {
     /// Senders write their keys in a fixed order and a mapping asks for them in a fixed order, so the place where this
     /// very literal was found last time in an object of this width is nearly always right. It is checked; if it is
     /// wrong, all keys are looked at. So the hints can change how long an answer takes and never what it is.
-    #[inline(always)]
-    fn position(self, key: &'static str) -> Option<u32> {
+    ///
+    /// Never inlined: there are a thousand callers. `tag` is the key's, which each of them knows when it is compiled.
+    #[inline(never)]
+    fn position(self, key: &'static str, tag: u32) -> Option<u32> {
         let slot = self.slot();
         let children = &self.doc.slots[slot.at as usize..][..slot.len as usize];
-        let tag = tag(key.as_bytes());
         let hint = &self.doc.hints[(tag ^ slot.len << 5) as usize % HINTS];
         let is_it = |child: &Slot| child.tag == tag && self.doc.has_key(child, key);
         match children.get(hint.get() as usize) {

@@ -58,10 +58,33 @@ impl Rule {
     }
 
     fn fits(&self, key: &str) -> bool {
-        match (self.key.strip_suffix('*'), self.key.strip_prefix('*')) {
-            (Some(head), _) => key.starts_with(head),
-            (_, Some(tail)) => key.ends_with(tail),
-            _ => key == self.key,
+        Fit::of(self.key).fits(key)
+    }
+}
+
+/// What a rule says of keys.
+#[derive(Debug, Clone, Copy)]
+enum Fit {
+    Is(&'static str),
+    Begins(&'static str),
+    Ends(&'static str),
+}
+
+impl Fit {
+    fn of(key: &'static str) -> Fit {
+        match (key.strip_suffix('*'), key.strip_prefix('*')) {
+            (Some(head), _) => Fit::Begins(head),
+            (_, Some(tail)) => Fit::Ends(tail),
+            _ => Fit::Is(key),
+        }
+    }
+
+    #[inline]
+    fn fits(self, key: &str) -> bool {
+        match self {
+            Fit::Is(name) => key == name,
+            Fit::Begins(head) => key.starts_with(head),
+            Fit::Ends(tail) => key.ends_with(tail),
         }
     }
 }
@@ -70,19 +93,37 @@ impl Rule {
 #[derive(Debug)]
 pub struct Rules {
     exact: Vec<(u32, Rule)>,
-    patterns: Vec<Rule>,
+    patterns: Vec<(Fit, Rule)>,
+    /// One bit for each key that a rule names, by its tag: most keys are named by none, and are let go here.
+    named: [u64; 4],
 }
 
 impl Rules {
     pub fn new(tables: &[&[Rule]]) -> Rules {
         let (patterns, exact): (Vec<Rule>, Vec<Rule>) =
             tables.iter().copied().flatten().partition(|rule| rule.key.starts_with('*') || rule.key.ends_with('*'));
-        Rules { exact: exact.into_iter().map(|rule| (tag(rule.key.as_bytes()), rule)).collect(), patterns }
+        let exact: Vec<(u32, Rule)> = exact.into_iter().map(|rule| (tag(rule.key.as_bytes()), rule)).collect();
+        let patterns = patterns.into_iter().map(|rule| (Fit::of(rule.key), rule)).collect();
+        let mut named = [0; 4];
+        for (tag, _) in &exact {
+            named[(tag >> 6) as usize % 4] |= 1 << (tag % 64);
+        }
+        Rules { exact, patterns, named }
+    }
+
+    /// The rule that names this very key, in its place.
+    #[inline]
+    fn exact(&self, key_tag: u32, key: &str, in_place: impl Fn(&Rule) -> bool) -> Option<&Rule> {
+        if self.named[(key_tag >> 6) as usize % 4] >> (key_tag % 64) & 1 == 0 {
+            return None;
+        }
+        let mut named = self.exact.iter().filter(|(tag, rule)| *tag == key_tag && rule.key == key);
+        named.find(|(_, rule)| in_place(rule)).map(|(_, rule)| rule)
     }
 
     /// Every rule, for the docs.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.exact.iter().map(|(_, rule)| rule).chain(&self.patterns)
+        self.exact.iter().map(|(_, rule)| rule).chain(self.patterns.iter().map(|(_, rule)| rule))
     }
 
     /// Whether, and why, what stands at the end of these keys is dropped; list indexes are no keys. For the docs.
@@ -99,14 +140,13 @@ impl Rules {
     #[inline]
     pub(super) fn cover(&self, key_tag: u32, key: &str, parent: &str) -> Option<Why> {
         let in_place = |rule: &Rule| rule.under.is_none_or(|under| under == parent);
-        let exact = self.exact.iter().find(|(tag, rule)| *tag == key_tag && rule.key == key && in_place(rule));
-        if let Some((_, rule)) = exact {
+        if let Some(rule) = self.exact(key_tag, key, in_place) {
             return Some(rule.why);
         }
-        let pattern = self.patterns.iter().find(|rule| rule.fits(key) && in_place(rule));
+        let pattern = self.patterns.iter().find(|(fit, rule)| fit.fits(key) && in_place(rule));
         // A secret is one under whatever name else: what a pattern drops here may stand in a text that is kept.
         match pattern {
-            Some(rule) if !self.is_secret(key) => Some(rule.why),
+            Some((_, rule)) if !self.is_secret(key) => Some(rule.why),
             _ => self.is_secret(key).then_some(Why::Secret),
         }
     }
@@ -133,10 +173,20 @@ impl Rules {
 /// Whether a key's last word (in snake, kebab or camel case) names a secret, documented or not.
 #[inline]
 pub fn is_secret_name(key: &str) -> bool {
-    // The last letters of the five words, or none; nearly every key is let go here.
     let Some(last) = key.as_bytes().last() else { return false };
-    (matches!(last | 0x20, b't' | b'n' | b'd' | b'y') || last.is_ascii() && !last.is_ascii_alphanumeric())
-        && ends_in_secret_word(key)
+    // The five words by their last letters; nearly every key is let go here.
+    let words: &[&[u8]] = match last | 0x20 {
+        b't' => &[b"secret"],
+        b'n' => &[b"token", b"authorization"],
+        b'd' => &[b"password"],
+        b'y' => &[b"key"],
+        _ => return last.is_ascii() && !last.is_ascii_alphanumeric() && ends_in_secret_word(key),
+    };
+    let ends_in = |word: &[u8]| {
+        let start = key.len().checked_sub(word.len());
+        start.is_some_and(|start| key.as_bytes()[start..].eq_ignore_ascii_case(word))
+    };
+    words.iter().any(|word| ends_in(word)) && ends_in_secret_word(key)
 }
 
 #[cold]

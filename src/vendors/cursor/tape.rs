@@ -2,6 +2,7 @@
 //! adding n, and whatever lies below a container is one run of the list. Nothing is copied out of the body except keys
 //! that hold escapes. One tape serves record after record. Knows no vendor.
 
+use super::routine::Routine;
 use super::tokenize;
 use crate::reject::{Code, Reject};
 use std::cell::{Cell, RefCell};
@@ -73,6 +74,8 @@ pub struct Tape {
     pub(super) room: Cell<usize>,
     /// What is not in a list of words, or not in a form that can be read.
     pub(super) odd: RefCell<Vec<u32>>,
+    /// What came after which key last time.
+    pub(super) routine: Routine,
     /// Where a key was found last time, by the key and the width of the object. Only a guess: it is always checked.
     pub(super) hints: Box<[Cell<u16>; HINTS]>,
 }
@@ -87,6 +90,7 @@ impl Default for Tape {
             marks: Vec::new(),
             room: Cell::new(0),
             odd: RefCell::default(),
+            routine: Routine::default(),
             hints: Box::new([const { Cell::new(0) }; HINTS]),
         }
     }
@@ -152,16 +156,48 @@ pub(super) fn room_of(body: &str) -> usize {
     (16 << 20) + 64 * body.len()
 }
 
-/// A cheap hash of a key: its length and its first and last eight bytes. Folded at compile time for a literal.
+/// A cheap hash of a key: its length and its first and last bytes, up to eight of each. Folded at compile time for a literal.
 #[inline(always)]
 pub fn tag(key: &[u8]) -> u32 {
     let n = key.len();
     let (head, tail) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
         (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
-        _ => (key.iter().rev().fold(0, |word, &byte| word << 8 | byte as u64), 0),
+        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+            (Some(head), Some(tail)) => (u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into()),
+            _ => match key {
+                [first, .., last] => (u64::from(*first) | u64::from(key[n / 2]) << 8, u64::from(*last)),
+                [only] => (u64::from(*only), 0),
+                [] => (0, 0),
+            },
+        },
     };
     let mixed = (head ^ tail.rotate_left(23) ^ (n as u64) << 59).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 32) as u32 ^ n as u32
+}
+
+/// Whether two keys are the same. Two words that may overlap tell it of nearly all, without a call.
+#[inline(always)]
+pub fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let n = a.len();
+    if n != b.len() {
+        return false;
+    }
+    if let (Some(a_head), Some(a_tail), Some(b_head), Some(b_tail)) =
+        (a.first_chunk::<8>(), a.last_chunk::<8>(), b.first_chunk::<8>(), b.last_chunk::<8>())
+    {
+        return a_head == b_head && a_tail == b_tail && (n <= 16 || a == b);
+    }
+    if let (Some(a_head), Some(a_tail), Some(b_head), Some(b_tail)) =
+        (a.first_chunk::<4>(), a.last_chunk::<4>(), b.first_chunk::<4>(), b.last_chunk::<4>())
+    {
+        return a_head == b_head && a_tail == b_tail;
+    }
+    match (a, b) {
+        ([a_first, .., a_last], [b_first, .., b_last]) => {
+            a_first == b_first && a_last == b_last && a[n / 2] == b[n / 2]
+        }
+        _ => a == b,
+    }
 }
 
 /// The body as text. simdutf8 says yes quickly; std says where it went wrong.

@@ -7,6 +7,7 @@ use crate::reject::{Code, Reject};
 
 /// Fills `tape.slots`; the last one is the root, which is level 1 of the depth.
 pub(super) fn fill(tape: &mut Tape, body: &str, max_depth: usize) -> Result<(), Reject> {
+    tape.routine.begin();
     let mut parser = Parser { tape, text: body, bytes: body.as_bytes(), i: 0 };
     let root = parser.document(max_depth).map_err(|fail| Reject::at(fail.code, fail.at as usize))?;
     tape.slots.push(root.slot());
@@ -70,7 +71,7 @@ impl Parser<'_, '_> {
 
     fn document(&mut self, max_depth: usize) -> Result<Value, Fail> {
         self.space();
-        let root = if self.peek() == b'[' { self.list::<true>(max_depth)? } else { self.value(max_depth)? };
+        let root = if self.peek() == b'[' { self.list::<true>(max_depth, 0)? } else { self.value(max_depth, 0)? };
         self.space();
         if self.i != self.bytes.len() {
             return Err(self.syntax());
@@ -87,11 +88,12 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, Fail> {
+    /// `under` is the tag of the key that the value stands under, or the list that it is in.
+    fn value(&mut self, depth: usize, under: u32) -> Result<Value, Fail> {
         match self.peek() {
             b'"' => self.string(),
-            b'{' => self.object(depth),
-            b'[' => self.list::<false>(depth),
+            b'{' => self.object(depth, under),
+            b'[' => self.list::<false>(depth, under),
             b'-' | b'0'..=b'9' => self.number(),
             b'n' => self.literal("null", Kind::Null),
             b't' => self.literal("true", Kind::True),
@@ -100,7 +102,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value, Fail> {
+    fn object(&mut self, depth: usize, under: u32) -> Result<Value, Fail> {
         let depth = depth.checked_sub(1).ok_or_else(|| self.fail(Code::JsonDepth, self.i))?;
         self.i += 1;
         let base = self.tape.open.len();
@@ -112,11 +114,8 @@ impl Parser<'_, '_> {
         let mut seen = Seen::default();
         loop {
             let nth = self.tape.open.len();
-            self.key(&mut seen, base)?;
-            self.space();
-            self.byte(b':')?;
-            self.space();
-            let value = self.value(depth)?;
+            let tag = self.key(&mut seen, base, under)?;
+            let value = self.value(depth, tag)?;
             let slot = &mut self.tape.open[nth];
             (slot.kind, slot.at, slot.len) = (value.kind, value.at, value.len);
             self.space();
@@ -135,7 +134,7 @@ impl Parser<'_, '_> {
     }
 
     /// Of the root's list it is also noted where each element stands, since each is a webhook of its own.
-    fn list<const ROOT: bool>(&mut self, depth: usize) -> Result<Value, Fail> {
+    fn list<const ROOT: bool>(&mut self, depth: usize, under: u32) -> Result<Value, Fail> {
         let depth = depth.checked_sub(1).ok_or_else(|| self.fail(Code::JsonDepth, self.i))?;
         self.i += 1;
         let base = self.tape.open.len();
@@ -146,7 +145,7 @@ impl Parser<'_, '_> {
         }
         loop {
             let start = self.i;
-            let value = self.value(depth)?;
+            let value = self.value(depth, under)?;
             self.tape.open.push(value.slot());
             if ROOT {
                 self.tape.elements.push([start as u32, self.i as u32]);
@@ -169,10 +168,29 @@ impl Parser<'_, '_> {
         Value { kind, at: slot.at, len: slot.len }
     }
 
-    /// Opens a slot for a key and what follows it. A key with escapes is undone at once, so that `"a"` and `"\u0061"`
-    /// are the same key.
+    /// Opens a slot for a key and what follows it, and goes to where that begins. The key's tag.
     #[inline(always)]
-    fn key(&mut self, seen: &mut Seen, base: usize) -> Result<(), Fail> {
+    fn key(&mut self, seen: &mut Seen, base: usize, under: u32) -> Result<u32, Fail> {
+        let start = self.i;
+        let slot = match self.tape.routine.next(self.bytes.get(start..).unwrap_or_default()) {
+            Some(known) => {
+                self.i += known.text_len as usize;
+                let (key_at, key_len) = (start as u32 + 1, known.key_len.into());
+                Slot { tag: known.tag, key_at, key_len, ..Slot::new(Kind::Null, 0, 0) }
+            }
+            None => self.key_by_letters(under)?,
+        };
+        if seen.maybe(slot.tag) && self.tape.has(self.text, base, &slot) {
+            return Err(self.fail(Code::JsonDuplicateKey, start));
+        }
+        self.tape.open.push(slot);
+        self.space();
+        Ok(slot.tag)
+    }
+
+    /// A key with escapes is undone at once, so that `"a"` and `"\u0061"` are the same key.
+    #[inline(never)]
+    fn key_by_letters(&mut self, under: u32) -> Result<Slot, Fail> {
         if self.peek() != b'"' {
             return Err(self.syntax());
         }
@@ -180,14 +198,18 @@ impl Parser<'_, '_> {
         let key = self.string()?;
         let raw = &self.bytes[key.at as usize..][..key.len as usize];
         let mut slot = Slot { tag: tag(raw), key_at: key.at, key_len: key.len, ..Slot::new(Kind::Null, 0, 0) };
+        self.space();
+        self.byte(b':')?;
+        // One space is as much part of what a program writes as the colon is.
+        if self.peek() == b' ' {
+            self.i += 1;
+        }
         if key.kind == Kind::Escaped {
             self.key_with_escapes(&mut slot);
+        } else {
+            self.tape.routine.learn(&self.bytes[start..self.i], raw.len(), slot.tag, under);
         }
-        if seen.maybe(slot.tag) && self.tape.has(self.text, base, &slot) {
-            return Err(self.fail(Code::JsonDuplicateKey, start));
-        }
-        self.tape.open.push(slot);
-        Ok(())
+        Ok(slot)
     }
 
     #[cold]
