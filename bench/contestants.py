@@ -1,6 +1,7 @@
 """Who takes part: koine as it is by default, the limits (programs that copy), and others that translate Spree's orders. A contestant knows how
 it is started and what its output must be; it does not measure.
 """
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,8 +79,10 @@ class Koine:
         world.create({topic: PARTITIONS for topic in entry.dead})
         path = world.run / f"{prefix}yaml"
         path.write_text(yaml.safe_dump(self.config(world, raw, prefix, entry), sort_keys=False))
-        say_if_wrong(support.subprocess.run([self.binary, "schemas", "register", "--config", path], env=entry.environment, cwd=world.run,
-                                            stdin=support.subprocess.DEVNULL, capture_output=True, text=True, timeout=60))
+        done = subprocess.run([self.binary, "schemas", "register", "--config", path], env=entry.environment, cwd=world.run,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            raise SystemExit(f"the schemas were not registered: {done.stdout}{done.stderr}")
         entry.command = [self.binary, "run", "--config", path]
         return entry
 
@@ -97,11 +100,6 @@ class Koine:
 
     def check(self, world, raw, output):
         return checks.events(world, raw, output.sample, extensions=self.extensions != "off")
-
-
-def say_if_wrong(done):
-    if done.returncode:
-        raise SystemExit(f"{done.args}: {done.stdout}{done.stderr}")
 
 
 def copier(loop, transform, delivery, name, vendor="spree", **more):
