@@ -15,7 +15,7 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 import corpus
 
@@ -33,6 +33,8 @@ SAMPLES = 240
 # A record counts as one in so many for the bytes of its headers, which are dear to look at.
 HEADERS_OF = 100
 PATIENCE_S = 600
+# So many groups and transactional ids fall on every partition of the broker's own topics, of which it has 4 each.
+ENOUGH_NAMES = 32
 # As the peers' are, so that raw topics lie on the disk as they would behind a gateway that cares.
 LOADER = {"enable.idempotence": True, "compression.type": "lz4", "linger.ms": 50, "batch.size": 262144, "partitioner": "murmur2_random",
           "message.max.bytes": 16_000_000, "queue.buffering.max.messages": 200_000, "queue.buffering.max.kbytes": 131_072, "log_level": 3}
@@ -109,6 +111,7 @@ class World:
             self.registry.start()
             self.stack = support.Stack(self.kafka.brokers, self.registry.url, servers.CLASSPATH)
             self.schema_id = self.register()
+            self.warm_up()
         except BaseException:
             self.__exit__()
             raise
@@ -122,6 +125,25 @@ class World:
         # Gigabytes, and good for nothing any more.
         shutil.rmtree(self.run / "kafka" / "data", ignore_errors=True)
         signal.signal(signal.SIGTERM, self.leave)
+
+    def warm_up(self):
+        """A broker makes its topics for groups and transactions when it is first asked, and answers late and with errors meanwhile: that
+        is to meet no contestant."""
+        topic = self.fresh("warm")
+        self.create({topic: PARTITIONS})
+        for n in range(ENOUGH_NAMES):
+            producer = Producer({"bootstrap.servers": self.kafka.brokers, "transactional.id": f"{topic}.{n}", "log_level": 3})
+            producer.init_transactions(60)
+            support.wait_for(lambda: self.knows(f"{topic}.{n}", topic), "the coordinators of groups", 60)
+        self.delete([topic])
+
+    def knows(self, group, topic):
+        try:
+            return self.stack.committed(group, [topic])
+        except KafkaException as error:
+            if error.args[0].code() in (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR):
+                return None
+            raise
 
     def register(self):
         request = urllib.request.Request(f"{self.registry.url}/subjects/{SUBJECT}/versions",
