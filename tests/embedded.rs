@@ -359,6 +359,21 @@ fn everything_comes_through() {
     assert!(String::from_utf8(order.key.unwrap()).unwrap().starts_with("spree:"));
 }
 
+/// However short a batch is to wait: while one is on its way, what comes meanwhile becomes one, and not as many as could be read
+/// in that time.
+#[test]
+fn what_comes_while_a_transaction_commits_is_one_batch() {
+    let stage = Stage::new();
+    let sent = stage.send(600);
+    stage.cluster.broker_round_trip_time(1, Duration::from_millis(100)).unwrap();
+    let limits = Limits { records: 1000, bytes: 64 << 20, wait: Duration::from_millis(1) };
+    let handle = start(Plan { limits, ..stage.plan(true) });
+    stage.until_done(sent.len());
+    stop(handle);
+    let transactions = stage.metric("koine_transactions_total{result=\"committed\"}");
+    assert!((1.0..=20.0).contains(&transactions), "{transactions} transactions");
+}
+
 /// One pattern, several topics; and one that the pattern matches too, but another source names. Each record is read by the
 /// settings of its own source, and a dead letter is the envelope as it came.
 #[test]

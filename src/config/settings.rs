@@ -321,8 +321,8 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "batch.wait",
         Kind::Time { min: 1, max: 10 * SECOND },
-        Some("100ms"),
-        "Time since the batch's first record. It is most of the latency when little comes in, and the cost of a transaction is shared by what comes in meanwhile.",
+        Some("10ms"),
+        "Time since the batch's first record. It is part of the latency when little comes in. A batch that is due while another is on its way takes in what comes meanwhile, so that the cost of a transaction is shared.",
     ),
     setting(
         "breaker",

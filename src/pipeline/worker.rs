@@ -25,6 +25,9 @@ use std::time::{Duration, Instant};
 
 /// How long the loop waits for something to happen.
 const TICK: Duration = Duration::from_millis(50);
+/// How long, and after how many records, the loop looks whether the courier is back while a batch is due that is not full.
+const GLANCE: Duration = Duration::from_millis(2);
+const GLANCE_EVERY: u32 = 64;
 /// A batch that is on its way for longer than this stops the reading, and the poll loop serves rebalances only.
 const HOLD_AFTER: Duration = Duration::from_secs(3);
 /// How long partitions that must go wait for what was read of them.
@@ -300,16 +303,19 @@ impl<'c> Session<'_, 'c> {
         }
     }
 
-    fn is_ripe(&self) -> bool {
+    fn is_full(&self) -> bool {
         let limits = &self.worker.plan.limits;
-        let batch = &self.gathering;
-        !batch.is_empty()
-            && (batch.len() >= limits.records || batch.bytes() >= limits.bytes || batch.age() >= limits.wait)
+        self.gathering.len() >= limits.records || self.gathering.bytes() >= limits.bytes
     }
 
-    /// Whether there is nothing to read for, until the courier is back.
+    fn is_ripe(&self) -> bool {
+        !self.gathering.is_empty() && (self.is_full() || self.gathering.age() >= self.worker.plan.limits.wait)
+    }
+
+    /// Whether there is nothing to read for, until the courier is back. What has waited long enough is no reason: while the
+    /// courier is away, more of what comes can share the next transaction.
     fn is_blocked(&self) -> bool {
-        !self.waiting.is_empty() || (self.in_flight.is_some() && self.is_ripe())
+        !self.waiting.is_empty() || (self.in_flight.is_some() && self.is_full())
     }
 
     fn hand_over_what_is_due(&mut self) -> Result<(), SessionEnd> {
@@ -453,18 +459,24 @@ impl<'c> Session<'_, 'c> {
         done.map_err(|trouble| SessionEnd::Renew(trouble.to_string()))
     }
 
-    /// Reads until the batch is full, or there is nothing more for now.
+    /// Reads until the batch is ripe, or there is nothing more for now.
     fn gather(&mut self) -> Result<(), SessionEnd> {
-        loop {
+        for nth in 1.. {
             let limits = &self.worker.plan.limits;
             let time = match self.gathering.is_empty() {
                 true => TICK,
                 false => limits.wait.saturating_sub(self.gathering.age()).min(TICK),
             };
-            if !self.poll(time)? || self.is_ripe() {
+            if !self.poll(time)? {
+                // It is due, and the courier is away: what comes first, he or a record.
+                return if time.is_zero() { self.collect(GLANCE, false) } else { Ok(()) };
+            }
+            let may_go_on = self.in_flight.is_some() && !self.is_full() && nth % GLANCE_EVERY != 0;
+            if self.is_ripe() && !may_go_on {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     /// Polls once. Whether there was a record.

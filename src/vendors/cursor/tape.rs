@@ -36,7 +36,7 @@ impl Kind {
 
 /// One value with its key. For a scalar `(at, len)` is its text in the body, of a string what is between the quotes;
 /// for a container it is its first child on the tape and how many there are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
     pub kind: Kind,
     /// Whether the key lies in the arena, its escapes undone, and not in the body.
@@ -117,6 +117,12 @@ impl Tape {
         self.room.set(room_of(body));
         self.odd.get_mut().clear();
         Ok(body)
+    }
+
+    /// Whether the same is on both.
+    #[cfg(test)]
+    pub(super) fn is_like(&self, other: &Tape) -> bool {
+        (&self.slots, &self.arena, &self.elements) == (&other.slots, &other.arena, &other.elements)
     }
 
     /// Moves the children above `base` from the open list to the tape.

@@ -95,6 +95,8 @@ fn agrees_with_serde_json_over_mutations() {
         .to_vec();
     let mut random = Random(42);
     let (mut accepted, mut different) = (0, Vec::new());
+    // One that has read all of them, and knows which key usually comes after which.
+    let mut used = Tape::default();
     for round in 0..20_000 {
         let mut body = seeds[round % seeds.len()].clone();
         for _ in 0..=random.below(3) {
@@ -113,7 +115,10 @@ fn agrees_with_serde_json_over_mutations() {
                 }
             }
         }
-        let ours = refused(&body);
+        let mut new = Tape::default();
+        let ours = new.read(&body, DEPTH).err();
+        assert_eq!(used.read(&body, DEPTH).err(), ours, "{}", String::from_utf8_lossy(&body));
+        assert!(ours.is_some() || used.is_like(&new), "{}", String::from_utf8_lossy(&body));
         let theirs: Result<Value, _> = serde_json::from_slice(&body);
         accepted += ours.is_none() as usize;
         let agree = match ours.map(|reject| reject.code) {
@@ -127,6 +132,63 @@ fn agrees_with_serde_json_over_mutations() {
     }
     assert!(different.is_empty(), "{} differ, the first: {}", different.len(), different[0]);
     assert!(accepted > 1_000, "too few mutations survive to prove anything: {accepted}");
+}
+
+/// Objects whose keys come in any order, in any spelling, twice, or too long to be remembered, one body after the other.
+#[test]
+fn what_was_read_before_changes_nothing() {
+    let names = [
+        "id",
+        "a",
+        "name",
+        "created_at",
+        "displayed_additional_tax_total",
+        &"long".repeat(20),
+        "n\\u0061me",
+        "\\n",
+        "",
+    ];
+    let values = ["1", "\"a\"", "[]", "{}", "[{\"id\":1},{\"id\":2,\"a\":{\"a\":0}}]", "{\"name\":{\"id\":null}}"];
+    let colons = [":", ": ", " :", " :  ", ":\n", ""];
+    let mut random = Random(7);
+    let mut used = Tape::default();
+    let (mut accepted, mut refused) = (0, 0);
+    for _ in 0..20_000 {
+        let members = (0..random.below(8)).map(|_| {
+            let [name, value] = [names[random.below(names.len())], values[random.below(values.len())]];
+            // Mostly like last time.
+            let colon = colons[random.below(40).saturating_sub(34)];
+            format!("\"{name}\"{colon}{value}")
+        });
+        let body = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+        let mut new = Tape::default();
+        let expected = new.read(body.as_bytes(), DEPTH).err();
+        assert_eq!(used.read(body.as_bytes(), DEPTH).err(), expected, "{body}");
+        match expected {
+            Some(_) => refused += 1,
+            None => {
+                assert!(used.is_like(&new), "{body}");
+                accepted += 1;
+            }
+        }
+    }
+    assert!(accepted > 5_000 && refused > 5_000, "{accepted} and {refused}");
+}
+
+#[test]
+fn keys_are_the_same_if_all_their_bytes_are() {
+    let key: Vec<u8> = (b'a'..=b'z').collect();
+    for n in 0..=key.len() {
+        let one = &key[..n];
+        let elsewhere = one.to_vec();
+        assert!(is_same(one, &elsewhere) && tag(one) == tag(&elsewhere));
+        assert!(n == 0 || !is_same(one, &one[1..]) && !is_same(&one[..n - 1], one));
+        for at in 0..n {
+            let mut other = one.to_vec();
+            other[at] = b'#';
+            assert!(!is_same(one, &other) && !is_same(&other, one), "{at} of {n}");
+        }
+    }
 }
 
 /// xorshift: mutations have to be the same on every machine.
