@@ -509,6 +509,7 @@ REFUSED = {
     "a user in an address": ("config.registry.url=https://me:canary@registry", "/config/registry/url': "),
     "a relative path": ("config.registry.ca_file=ca.pem", "/config/registry/ca_file': 'ca.pem' does not match pattern"),
     "root": ("runAsUser=0", "/runAsUser': minimum: got 0, want 1"),
+    "an address of runbooks that is none": ("prometheusRule.runbooks=git.example.com/koine", "/prometheusRule/runbooks': '"),
     "another identity": ("identity=sticky", "/identity': value must be one of 'none', 'instance', 'static'"),
     "a reference without its key": ("files.registry\\.password.secret=x", "/files/registry.password': missing property 'key'"),
     "a file for what is none": ("files.delivery.secret=x,files.delivery.key=x", "/files': additional properties 'delivery' not allowed"),
@@ -706,6 +707,17 @@ def test_what_the_tree_has_of_them_is_rendered():
     assert [found["spec"] for found in of_kind(objects, "PrometheusRule")] == ([yaml.safe_load(rules.read_text())] if rules.exists() else [])
     boards = [json.loads(found["data"]["koine.json"]) for found in of_kind(objects, "ConfigMap") if "koine.json" in found["data"]]
     assert boards == ([json.loads(board.read_text())] if board.exists() else [])
+
+
+def test_runbooks_are_where_one_says():
+    """Each alert leads to a page that is there, by itself in the tree and by an address where one is given."""
+    source = "https://git.example.com/koine/blob/v1/"
+    for base in ("", source):
+        done = template("helm4", "--values", values_file("strimzi-scram"), "--set", f"prometheusRule.runbooks={base}")
+        [rule] = of_kind(objects_of(done.stdout), "PrometheusRule")
+        found = [alert["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for alert in group["rules"]]
+        pages = sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs/runbooks").glob("*.md"))
+        assert sorted(found) == [base + page for page in pages]
 
 
 @in_all
