@@ -169,7 +169,7 @@ def run_rare(arguments, here):
             last = states(koine, deployment.sources)
             consumed = koine.total("consumed")
             letters = sum(value for name, have, value in koine.metrics()
-                          if name == "koine_dead_letters_total" and have["code"] == "field.missing")
+                          if name == "koine_dead_letters_total" and have["error_code"] == "field.missing")
             koine.stop()
         finally:
             feeder.stop()
