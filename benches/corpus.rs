@@ -5,10 +5,14 @@
 //!
 //! CORPUS is what bench/corpus.py makes; `full` and `off` are a source's `extensions`.
 
+#[path = "raw/mod.rs"]
+mod raw;
+
 use koine::codec;
-use koine::translate::{Outcome, RawRecord, SourceSettings, Translator};
+use koine::translate::{Outcome, SourceSettings, Translator};
 use koine::vendors::VENDORS;
 use koine::vendors::cursor::Extensions;
+use raw::raw;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::{env, fs};
@@ -56,16 +60,4 @@ fn main() -> ExitCode {
 fn cpu_ns() -> u64 {
     let text = fs::read_to_string("/proc/self/schedstat").expect("Linux with scheduler statistics");
     text.split(' ').next().and_then(|first| first.parse().ok()).expect("a number of nanoseconds")
-}
-
-fn raw(value: &[u8]) -> RawRecord<'_> {
-    RawRecord {
-        topic: "raw.bench",
-        partition: 0,
-        offset: 1,
-        timestamp_ms: Some(1_767_225_600_000),
-        key: None,
-        value: Some(value),
-        headers: &[],
-    }
 }

@@ -374,6 +374,31 @@ fn what_comes_while_a_transaction_commits_is_one_batch() {
     assert!((1.0..=20.0).contains(&transactions), "{transactions} transactions");
 }
 
+/// A batch that cannot be delivered stops the reading in the end, however few come meanwhile, and says so.
+#[test]
+fn a_batch_that_is_long_on_its_way_is_waited_for() {
+    let stage = Stage::new();
+    let limits = Limits { records: 1000, bytes: 64 << 20, wait: Duration::from_millis(1) };
+    let handle = start(Plan { limits, ..stage.plan(true) });
+    let mut sent = stage.send(10).len();
+    stage.until_done(sent);
+    stage.cluster.request_errors(RDKafkaApiKey::EndTxn, &[RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE; 60]);
+    let is_held = || {
+        let page = stage.metrics.render(Exposition::Prometheus);
+        let mut lines = page.lines().filter(|line| line.starts_with("koine_partition_paused{"));
+        lines.any(|line| line.contains("backpressure") && line.ends_with(" 1"))
+    };
+    let until = Instant::now() + LONG;
+    while !is_held() {
+        assert!(Instant::now() < until, "it reads on and on");
+        sent += stage.send(3).len();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    stage.cluster.clear_request_errors(RDKafkaApiKey::EndTxn);
+    stage.until_done(sent);
+    stop(handle);
+}
+
 /// One pattern, several topics; and one that the pattern matches too, but another source names. Each record is read by the
 /// settings of its own source, and a dead letter is the envelope as it came.
 #[test]

@@ -1,11 +1,15 @@
 //! What the benches measure: each vendor's largest body, parsed, mapped, searched for what is left over, encoded, and all of
 //! it together, each as something that can be done over and over. Does not know how it is measured.
 
+#[path = "../raw/mod.rs"]
+mod raw;
+
 use koine::canonical::{ExtensionsBuffer, Privacy};
 use koine::codec;
-use koine::translate::{Outcome, RawRecord, SourceSettings, Translator};
+use koine::translate::{Outcome, SourceSettings, Translator};
 use koine::vendors::cursor::{Doc, Extensions, Keeping, Nobody, Tape};
 use koine::vendors::{Unit, Vendor};
+use raw::raw;
 use std::hint::black_box;
 use std::{fs, path::Path};
 
@@ -36,18 +40,6 @@ pub fn largest(vendor: &'static Vendor) -> Body {
 /// Without the white space that the fixtures have for people. Programs send none.
 fn as_sent(body: &[u8]) -> Vec<u8> {
     serde_json::from_slice::<serde_json::Value>(body).expect("JSON").to_string().into_bytes()
-}
-
-fn raw(value: &[u8]) -> RawRecord<'_> {
-    RawRecord {
-        topic: "raw.bench",
-        partition: 0,
-        offset: 1,
-        timestamp_ms: Some(1_767_225_600_000),
-        key: None,
-        value: Some(value),
-        headers: &[],
-    }
 }
 
 fn settings(vendor: &'static Vendor) -> SourceSettings {

@@ -312,10 +312,16 @@ impl<'c> Session<'_, 'c> {
         !self.gathering.is_empty() && (self.is_full() || self.gathering.age() >= self.worker.plan.limits.wait)
     }
 
-    /// Whether there is nothing to read for, until the courier is back. What has waited long enough is no reason: while the
-    /// courier is away, more of what comes can share the next transaction.
+    /// Whether there is nothing to read for, until the courier is back. That a batch is due is no reason at first: more of what
+    /// comes can share the next transaction.
     fn is_blocked(&self) -> bool {
-        !self.waiting.is_empty() || (self.in_flight.is_some() && self.is_full())
+        !self.waiting.is_empty()
+            || (self.in_flight.is_some() && (self.is_full() || (self.is_long_away() && self.is_ripe())))
+    }
+
+    /// Whether the courier has been away for so long that something must be wrong.
+    fn is_long_away(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(|in_flight| in_flight.since.elapsed() > HOLD_AFTER)
     }
 
     fn hand_over_what_is_due(&mut self) -> Result<(), SessionEnd> {
@@ -434,9 +440,8 @@ impl<'c> Session<'_, 'c> {
     /// Waits for the courier, and stays in the group meanwhile.
     fn wait(&mut self) -> Result<(), SessionEnd> {
         self.collect(TICK, false)?;
-        let is_long = self.in_flight.as_ref().is_some_and(|in_flight| in_flight.since.elapsed() > HOLD_AFTER);
         // A batch that came back did so because the group has moved on: only polling tells where to.
-        if is_long || (self.in_flight.is_none() && !self.waiting.is_empty()) {
+        if self.is_long_away() || (self.in_flight.is_none() && !self.waiting.is_empty()) {
             self.hold(true)?;
             self.poll(TICK)?;
         }
