@@ -24,6 +24,8 @@ pub struct Control {
 pub struct Pulse {
     /// Since when one call to the broker has been going on, in milliseconds of [`Control::lived`]; 0: none is.
     call: AtomicU64,
+    /// The call that is going on has been too long already, while the brokers answered.
+    is_suspect: AtomicBool,
     /// Partitions that must go are waited for: the batch on its way is to be given up.
     is_recalled: AtomicBool,
 }
@@ -78,6 +80,7 @@ impl Control {
     /// Watches over one call to the broker: it is bounded by a timeout of its own, and if it does not keep to that
     /// (librdkafka 4420) the process has to end.
     pub fn watched<T>(&self, pulse: &Pulse, call: impl FnOnce() -> T) -> T {
+        pulse.is_suspect.store(false, Ordering::Release);
         pulse.call.store(self.now(), Ordering::Release);
         let result = call();
         pulse.call.store(0, Ordering::Release);
@@ -94,6 +97,18 @@ impl Control {
 
     /// Counts the call that is going on anew: that it has not come back so far is not its fault.
     pub fn forgive(&self, pulse: &Pulse) {
+        pulse.is_suspect.store(false, Ordering::Release);
+        self.count_anew(pulse);
+    }
+
+    /// Counts the call that is going on anew, and remembers that it has been too long. Whether it was suspected before.
+    pub fn suspect(&self, pulse: &Pulse) -> bool {
+        let was_suspect = pulse.is_suspect.swap(true, Ordering::AcqRel);
+        self.count_anew(pulse);
+        was_suspect
+    }
+
+    fn count_anew(&self, pulse: &Pulse) {
         let _ = pulse.call.fetch_update(Ordering::AcqRel, Ordering::Acquire, |since| (since > 0).then(|| self.now()));
     }
 
@@ -159,7 +174,13 @@ mod tests {
             control.live(Duration::from_millis(20));
             control.live(Duration::from_millis(25));
             assert_eq!(control.in_call(&pulse), Duration::from_millis(45));
+            assert!(!control.suspect(&pulse));
+            assert_eq!(control.in_call(&pulse), Duration::ZERO);
+            assert!(control.suspect(&pulse), "it was, and is the same call");
+            control.forgive(&pulse);
+            assert!(!control.suspect(&pulse), "it was forgiven");
         });
+        control.watched(&pulse, || assert!(!control.suspect(&pulse), "it is another call"));
         control.live(Duration::from_millis(20));
         control.forgive(&pulse);
         assert_eq!(control.in_call(&pulse), Duration::ZERO, "and forgiving makes none");

@@ -282,11 +282,15 @@ impl Supervisor {
                 && let Some(pulse) = pulses.iter().find(|pulse| self.control.in_call(pulse) > patience)
             {
                 let took = self.control.in_call(pulse);
-                // librdkafka's calls wait longer than they are told to while the brokers are away, and come back with
-                // them. Only a call that does not come back though the brokers answer hangs.
+                // librdkafka's calls wait longer than they are told to while the brokers are away, and come back soon
+                // after them. Only a call that does not come back though the brokers have answered all the while hangs.
                 if let Err(trouble) = Topics::open(&self.plan.connection).and_then(|topics| topics.all()) {
                     tracing::warn!(?took, why = %trouble, "a call to librdkafka waits for the brokers");
                     self.control.forgive(pulse);
+                    continue;
+                }
+                if !self.control.suspect(pulse) {
+                    tracing::warn!(?took, "a call to librdkafka has not come back, though the brokers answer");
                     continue;
                 }
                 return Exit::Broken(format!("a call to librdkafka has not come back for {took:?}"));
@@ -415,6 +419,27 @@ mod tests {
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 while control.in_call(&calling) > Duration::from_millis(100) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            });
+            Ok(())
+        });
+        assert_eq!(supervisor.watch(vec![worker], &[pulse]), Exit::Stopped);
+    }
+
+    #[test]
+    fn a_call_that_comes_back_after_the_brokers_ends_nothing() {
+        // The brokers were away for longer than anybody has patience, and answer just now: the call has not heard of it yet.
+        let brokers = kafka::EmbeddedBroker::start().unwrap();
+        let control = Arc::new(Control::new());
+        let plan = Arc::new(plan(brokers.bootstrap_servers(), Duration::from_secs(5)));
+        let supervisor = Supervisor { plan, control: Arc::clone(&control) };
+        let pulse = Arc::new(Pulse::default());
+        let calling = Arc::clone(&pulse);
+        let worker = std::thread::spawn(move || {
+            control.watched(&calling, || {
+                (0..11).for_each(|_| control.live(Duration::from_secs(1)));
+                while control.in_call(&calling) > Duration::from_secs(10) {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             });

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import fastavro
 import yaml
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (AclBindingFilter, AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource, NewTopic,
                                    OffsetSpec)
 from confluent_kafka.schema_registry import SchemaRegistryClient
@@ -78,6 +78,24 @@ def wait_for(condition, what, seconds, pause=0.05):
             return result
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(pause)
+
+
+# What a broker that has just started, and has not read its own topics yet, answers to whoever asks it.
+NOT_YET = {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR,
+           KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH,
+           KafkaError.UNKNOWN_LEADER_EPOCH}
+
+
+def answered(question, seconds=60):
+    """What `question()` returns, asked again while the broker says that it cannot tell yet."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return question()
+        except KafkaException as error:
+            if error.args[0].code() not in NOT_YET or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 # ---- values as `koine translate` prints them ----
@@ -250,8 +268,11 @@ class Stack:
 
     def ends(self, topics, isolation=IsolationLevel.READ_UNCOMMITTED):
         asked = {p: OffsetSpec.latest() for p in self.partitions(topics)}
-        results = self.admin.list_offsets(asked, isolation_level=isolation, request_timeout=20)
-        return {(p.topic, p.partition): r.result().offset for p, r in results.items()}
+
+        def ask():
+            results = self.admin.list_offsets(asked, isolation_level=isolation, request_timeout=20)
+            return {(p.topic, p.partition): r.result().offset for p, r in results.items()}
+        return answered(ask)
 
     def open_transactions(self, topics):
         """The partitions whose last stable offset is behind their end."""
@@ -264,7 +285,7 @@ class Stack:
 
     def committed(self, group, topics):
         asked = [ConsumerGroupTopicPartitions(group, self.partitions(topics))]
-        answer = self.admin.list_consumer_group_offsets(asked, require_stable=True)[group].result(20)
+        answer = answered(lambda: self.admin.list_consumer_group_offsets(asked, require_stable=True)[group].result(20))
         return {(p.topic, p.partition): p.offset for p in answer.topic_partitions}
 
     def consumed(self, group, topics):

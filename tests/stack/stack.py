@@ -9,6 +9,7 @@ port and, for the broker, its data. Everything lies under <target>/stack, where 
 Standard library only.
 """
 import base64
+import fcntl
 import json
 import os
 import random
@@ -73,15 +74,29 @@ class StackError(RuntimeError):
 
 
 def free_port():
-    """A free port below the kernel's ephemeral range, so that no outgoing connection takes it while a server restarts."""
-    for _ in range(1000):
-        port = random.randint(15000, 30000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
+    """A free port below the kernel's ephemeral range, so that no outgoing connection takes it while a server restarts. It is
+    given out once in this process, and to no other that lives beside it: whoever got it may not listen yet."""
+    claims = STACK / "ports"
+    claims.mkdir(parents=True, exist_ok=True)
+    with open(claims / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        taken = set()
+        for claim in claims.glob("[0-9]*"):
+            if Path(f"/proc/{claim.read_text()}").exists():
+                taken.add(int(claim.name))
+            else:
+                claim.unlink()
+        for _ in range(1000):
+            port = random.randint(15000, 30000)
+            if port in taken:
                 continue
+            with socket.socket() as s:
+                try:
+                    s.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            (claims / str(port)).write_text(str(os.getpid()))
+            return port
     raise StackError("no free port")
 
 
