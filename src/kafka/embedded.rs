@@ -8,6 +8,10 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use std::time::Duration;
 
+/// The broker's thread answers a question before it has taken note of what woke it, and takes note of all that woke it at
+/// once: a question that comes in between is found only when it looks again by itself, a second later.
+const BREATH: Duration = Duration::from_millis(2);
+
 /// The running broker. It ends when this is dropped.
 pub struct EmbeddedBroker {
     /// Whose broker it is; nothing is written with it.
@@ -36,6 +40,7 @@ impl EmbeddedBroker {
     pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), Trouble> {
         let fatal = |why: String| Trouble::Fatal(format!("{name}: {why}"));
         let cluster = self.cluster().ok_or_else(|| fatal("no embedded broker".to_owned()))?;
+        std::thread::sleep(BREATH);
         cluster.create_topic(name, partitions, 1).map_err(|error| fatal(error.to_string()))
     }
 }

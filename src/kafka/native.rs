@@ -53,6 +53,22 @@ pub fn flush<C: ProducerContext>(producer: &BaseProducer<C>, timeout: Duration) 
     unsafe { bindings::rd_kafka_flush(producer.client().native_ptr(), timeout_ms) };
 }
 
+/// Waits until a client is connected with a broker, or the time is up.
+///
+/// The wrapper asks for topics too: for all of them, or for one, which could create it.
+pub fn meet<C: ClientContext>(client: &Client<C>, timeout: Duration) {
+    let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    let mut metadata = std::ptr::null();
+    // SAFETY: the client is alive as long as the reference; `metadata` is only used if the call says that it has set it, and
+    // then it is ours to free, once.
+    unsafe {
+        let met = bindings::rd_kafka_metadata(client.native_ptr(), 0, std::ptr::null_mut(), &mut metadata, timeout_ms);
+        if met == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            bindings::rd_kafka_metadata_destroy(metadata);
+        }
+    }
+}
+
 /// Lets the groups of a client's own mock broker form as soon as the first member is there. Left alone it waits three seconds
 /// for more of them, as brokers do; nothing is done to a client without such a broker.
 pub fn groups_form_at_once<C: ClientContext>(client: &Client<C>) {

@@ -142,6 +142,11 @@ impl Producer {
         trouble::of_transaction(error, self.transactional_id.as_deref().unwrap_or_default())
     }
 
+    /// Waits until a broker is there. A producer that is asked for a transaction before waits half a second longer than it takes.
+    pub fn meet(&self, timeout: Duration) {
+        native::meet(self.base.client(), timeout);
+    }
+
     /// Ends whatever an earlier holder of the transactional id left open, and takes the id.
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), Trouble> {
         self.base.init_transactions(timeout).map_err(|error| self.of_transaction(&error))

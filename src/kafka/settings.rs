@@ -49,6 +49,9 @@ impl Connection {
         config.set("bootstrap.servers", &self.bootstrap_servers);
         config.set("client.id", "koine");
         config.set("socket.keepalive.enable", "true");
+        // A client that starts connects to the brokers it is told of, then to those they name, and waits half of this in
+        // between. It doubles while a broker is away.
+        config.set("reconnect.backoff.ms", "20");
         // Brokers close idle connections all day; that is no news.
         config.set("log.connection.close", "false");
         // Who asks librdkafka for its debug lines wants to see them.

@@ -45,6 +45,12 @@ impl Topics {
         Ok(Topics { admin, connection: connection.clone() })
     }
 
+    /// Ends it without waiting: its thread looks ten times a second whether it is to end.
+    pub fn leave(self) {
+        // Without another thread it is waited for after all.
+        let _ = std::thread::Builder::new().name("koine-leave".to_owned()).spawn(move || drop(self));
+    }
+
     /// Every topic there is, with the number of its partitions. (Asking for one topic could create it.)
     pub fn all(&self) -> Result<HashMap<String, i32>, Trouble> {
         let metadata = self.metadata()?;

@@ -109,6 +109,9 @@ impl<'w> Courier<'w> {
         let (metrics, number) = (Arc::clone(&self.worker.plan.metrics), self.worker.number);
         let statistics = move |text: &[u8]| metrics.producer_statistics(number, text);
         let producer = Producer::open_watched(&settings, Box::new(statistics))?;
+        if producer.is_transactional() {
+            self.watched(|| producer.meet(CALL));
+        }
         while producer.is_transactional() {
             // It also ends what the last holder of the id left behind, so that the offsets can be asked for again.
             match self.worker.control.watched(&self.worker.pulse, || producer.init_transactions(CALL)) {

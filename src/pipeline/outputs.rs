@@ -102,6 +102,7 @@ impl Outputs {
         }
         let canonical = EntityKind::ALL.iter().map(|&kind| self.canonical(kind)).collect::<Vec<_>>();
         let policies = topics.cleanup_policies(&canonical).map_err(wait)?;
+        topics.leave();
         if let Some(compacted) = compacted(&canonical, &policies) {
             return Err(NotReady::Never(format!(
                 "{compacted} is compacted: a PATCH or COMPONENT record has its entity's key, so compaction would \
