@@ -156,6 +156,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hpke", &["seal.rs"]),
     ("jiff", &["canonical/time.rs", "vendors/cursor", "translate.rs", "config.rs", "config"]),
     ("memchr", &["translate.rs", "vendors/cursor"]),
+    ("openssl", &["cli/run/certificates.rs"]),
     ("prometheus", &["telemetry.rs", "telemetry"]),
     ("rdkafka", &["kafka", "cli/demo.rs", "cli/demo"]),
     ("regex_automata", &["config.rs", "config"]),

@@ -1,5 +1,6 @@
 //! `koine run`: the translator between the brokers and the registry of a configuration, until it is told to stop.
 
+mod certificates;
 pub(super) mod pins;
 mod reload;
 mod traces;
@@ -17,6 +18,7 @@ use crate::pipeline::{
 use crate::telemetry::{self, BuildInfo, Metrics};
 use crate::translate::{BUILD, Extensions, SourceSettings, time_zone};
 use crate::vendors::vendor;
+use certificates::Certificates;
 use reload::{Changed, Reload};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -69,7 +71,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let request = Request { accept_loss: arguments.accept_loss, only: None };
     let mut reload = Reload::new(arguments.config.as_deref(), &runtime);
     let Some(mut running) = start(&config, &runtime, request, stopped.clone())? else { return Ok(()) };
+    let mut certificates = Certificates::new(&config);
     while !running.is_finished() && !running.is_refused() && !*stopped.borrow() {
+        certificates.look(&running.metrics);
         if reload.is_due() {
             running = match reload.read(&config) {
                 Ok(Changed { config: new, changed, kept }) => {
@@ -77,6 +81,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
                         tracing::warn!(setting, "this setting needs a restart; it stays as it was");
                     }
                     config = new;
+                    certificates.follow(&config, &running.metrics);
                     running.with(&config, &changed)?
                 }
                 Err(why) => {

@@ -145,6 +145,8 @@ metrics! { METRICS:
         "Times the configuration was read again while running, by SIGHUP or since the file has changed: ok, failed (everything stays as it was).";
     RELOAD_SUCCESS = "koine_config_last_reload_success_timestamp_seconds" GAUGE, [],
         "When the configuration in effect was read.";
+    CERTIFICATES = "koine_certificate_expiry_timestamp_seconds" GAUGE, ["setting"],
+        "When the certificates end that a setting names: of our own and its chain the first, of those we trust the last. Looked at every minute; without a series where it cannot be read.";
     SPANS = "koine_trace_spans_total" COUNTER, ["result"],
         "Spans of traces: exported, failed (the collector did not take them), dropped (too many waited).";
     BUILD_INFO = "koine_build_info" GAUGE, ["version", "commit", "librdkafka", "mapping_digest"], "What is running; always 1.";

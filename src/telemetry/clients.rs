@@ -100,6 +100,7 @@ pub(super) struct Clients {
     spans: PerWord<SpanEnd, IntCounter>,
     reloads: IntCounterVec,
     last_reload: IntGauge,
+    certificates: IntGaugeVec,
     brokers: IntGaugeVec,
     workers: IntGauge,
 }
@@ -137,6 +138,7 @@ impl Clients {
             statistics_failures: make.counters(&catalog::STATISTICS_FAILURES)?.with_label_values(&[PRODUCER]),
             reloads,
             last_reload,
+            certificates: make.gauges(&catalog::CERTIFICATES)?,
             spans: PerWord::new(|word| spans.with_label_values(&[word])),
             brokers: make.gauges(&catalog::BROKERS)?,
             workers: make.gauge(&catalog::WORKERS)?,
@@ -188,6 +190,15 @@ impl Metrics {
         self.clients.reloads.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
         if ok {
             self.clients.last_reload.set(now_ms() / 1000);
+        }
+    }
+
+    /// When the certificates that a setting names end, in seconds since 1970; `None`: that is not known.
+    pub fn certificate_ends(&self, setting: &str, end: Option<i64>) {
+        match end {
+            Some(end) => self.clients.certificates.with_label_values(&[setting]).set(end),
+            // There may be none, which is as well.
+            None => drop(self.clients.certificates.remove_label_values(&[setting])),
         }
     }
 

@@ -287,6 +287,21 @@ fn the_names_of_opentelemetry_are_there_on_request_only() {
     }
 }
 
+#[test]
+fn what_is_not_known_of_a_certificate_has_no_series() {
+    let metrics = metrics();
+    let page = |end| {
+        metrics.certificate_ends("registry.ca_file", end);
+        metrics.render(Exposition::Prometheus)
+    };
+    has(
+        &page(Some(1_900_000_007)),
+        r#"koine_certificate_expiry_timestamp_seconds{setting="registry.ca_file"} 1900000007"#,
+    );
+    assert!(!page(None).contains("koine_certificate_expiry_timestamp_seconds{"));
+    assert!(!page(None).contains("koine_certificate_expiry_timestamp_seconds{"), "nor is it missed");
+}
+
 /// What the catalog lists is what there is, with these labels and no others.
 #[test]
 fn the_catalog_is_whole() {
@@ -298,6 +313,7 @@ fn the_catalog_is_whole() {
     partition.expect_every(MS);
     metrics.schema_pinned("s", Some(1), 1, "f");
     metrics.brokers_reachable(0, true);
+    metrics.certificate_ends("registry.ca_file", Some(1));
     metrics.dead_letter_failed("dlq.t");
     metrics.message_consumed("t", 0, MS);
     metrics.message_sent("t");

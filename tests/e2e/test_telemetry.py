@@ -1,6 +1,7 @@
 """What the outside sees of a running koine: a real Prometheus scrapes it, with the rules and the dashboard of the chart; and the probes,
 with brokers and registry away and with a poll loop that hangs."""
 import ctypes
+import datetime
 import http.server
 import json
 import math
@@ -20,6 +21,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 import support
+from security import Authority, run
 from support import FaultyRegistry, bodies, malformed, servers, wait_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -171,8 +173,9 @@ def test_a_real_prometheus_finds_everything(stack, deploy, tmp_path):
     deployment = deploy({f"raw.{vendor}": (vendor, 2) for vendor in support.VENDORS} | {"raw.broken": ("spree", 1)})
     for topic, vendor in deployment.sources.items():
         deployment.sources[topic] = {"vendor": vendor, "expect_every": "1h"}
+    authority = Authority(tmp_path / "authority")
     # Often enough that the registry is asked while somebody looks.
-    deployment.more = {"metrics": {"messaging_names": True}, "registry": {"check_every": "500ms"}}
+    deployment.more = {"metrics": {"messaging_names": True}, "registry": {"check_every": "500ms", "ca_file": str(authority.cert)}}
     with deployment.process() as koine, Prometheus(tmp_path, koine.base.removeprefix("http://")) as prometheus:
         # It has seen the zeros from which everything is counted.
         wait_for(lambda: prometheus.scrapes() >= 2, "Prometheus scrapes", 60, 0.2)
@@ -200,6 +203,11 @@ def test_a_real_prometheus_finds_everything(stack, deploy, tmp_path):
         assert {name: labels for name, labels in exposed.items() if labels != {frozenset(wanted[name])}} == {}
         stored = set(prometheus.ask("label/__name__/values"))
         assert wanted.keys() <= stored, wanted.keys() - stored
+
+        # What ends soon is said as the file has it.
+        said = run("openssl", "x509", "-enddate", "-noout", "-dateopt", "iso_8601", "-in", authority.cert).strip().removeprefix("notAfter=")
+        [(_, ends)] = prometheus.query('koine_certificate_expiry_timestamp_seconds{setting="registry.ca_file"}')
+        assert datetime.datetime.fromisoformat(said.replace(" ", "T").replace("Z", "+00:00")).timestamp() == ends
 
         # Every query of the dashboard has data, and asks for nothing that is not there.
         for title, expression in queries():
