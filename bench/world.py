@@ -35,7 +35,6 @@ HEADERS_OF = 100
 PATIENCE_S = 600
 # So many groups and transactional ids fall on every partition of the broker's own topics, of which it has 4 each.
 ENOUGH_NAMES = 16
-NOT_YET = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR)
 # As the peers' are, so that raw topics lie on the disk as they would behind a gateway that cares.
 LOADER = {"enable.idempotence": True, "compression.type": "lz4", "linger.ms": 50, "batch.size": 262144, "partitioner": "murmur2_random",
           "message.max.bytes": 16_000_000, "queue.buffering.max.messages": 200_000, "queue.buffering.max.kbytes": 131_072, "log_level": 3}
@@ -146,7 +145,7 @@ class World:
         try:
             return consumer.committed([TopicPartition(topic, 0)], 60)
         except KafkaException as error:
-            if error.args[0].code() in NOT_YET:
+            if error.args[0].code() in support.NOT_YET:
                 return False
             raise
 
