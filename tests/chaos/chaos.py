@@ -32,6 +32,7 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS / "e2e"))
 import support  # noqa: E402  (lies beside, not installed)
 from support import SESSION_TIMEOUT_MS, servers  # noqa: E402
+from broker import Broker  # noqa: E402
 from load import Feeder  # noqa: E402
 from reader import judge  # noqa: E402
 
@@ -46,6 +47,8 @@ COUNTERS = {
     ("koine_rebuilds_total", "reason"): "clients made anew",
     ("koine_rebalances_total", "kind"): "rebalances seen",
 }
+# Of a process whose run stands still: what is asked of its metrics.
+TOLD = r"koine_(build|rebuilds|rebalances|transactions|partition|breaker|brokers|consumer|ledger|producer|schema_registry_state)_"
 
 
 class Slot:
@@ -122,11 +125,35 @@ class Chaos:
                 slot.process.alive()
             print(f"{time.monotonic() - begun:7.1f} s  {nth}/{len(self.plan)} {action}  {self.feeder.made} written", flush=True)
         self.feeder.finish(self.total)
-        self.deployment.wait_consumed(300)
+        self.wait_consumed(300)
         took = time.monotonic() - begun
         for slot in self.slots:
             slot.stop()
         return took
+
+    def wait_consumed(self, seconds):
+        """A run that stands still says where, and what each process had to say: of a run elsewhere, this is all there is."""
+        try:
+            support.wait_for(lambda: all(slot.process.alive() for slot in self.slots) and self.is_consumed(), "everything consumed", seconds, 0.1)
+        except AssertionError:
+            self.tell()
+            raise
+
+    def is_consumed(self):
+        return self.deployment.stack.consumed(self.deployment.group, list(self.deployment.sources))
+
+    def tell(self):
+        stack, raw = self.deployment.stack, list(self.deployment.sources)
+        committed = stack.committed(self.deployment.group, raw)
+        for place, end in stack.ends(raw).items():
+            if committed[place] != end:
+                print(f"{place}: {committed[place]} committed of {end}")
+        print("open transactions:", stack.open_transactions([*raw, *self.deployment.canonical, *self.deployment.dead]))
+        for slot in self.slots:
+            process = slot.process
+            print(f"---- {process.directory.name} ({slot.name}): status {process.process.poll()}, readyz {process.get('/readyz')}")
+            print("".join(f"{line}\n" for line in process.get("/metrics")[1].splitlines() if re.match(TOLD, line)), end="")
+            print("".join(process.output().splitlines(keepends=True)[-40:]), flush=True)
 
     def pause(self, least, most):
         time.sleep(self.draw.uniform(least, most))
@@ -257,7 +284,7 @@ def parse(arguments):
 @dataclass
 class Ground:
     """A broker and a registry of one's own, and where they and koine leave their logs."""
-    kafka: servers.Kafka
+    kafka: Broker
     registry: servers.Registry
     directory: Path
     is_good: bool = False
@@ -269,7 +296,7 @@ def ground(keep):
     # An interrupted tests/run sends TERM: what was started must be stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run = servers.STACK / f"chaos-{uuid.uuid4().hex[:8]}"
-    here = Ground(servers.Kafka(run / "kafka"), servers.Registry(run / "registry"), run)
+    here = Ground(Broker(run / "kafka"), servers.Registry(run / "registry"), run)
     try:
         for server in (here.kafka, here.registry):
             server.launch()
@@ -277,7 +304,7 @@ def ground(keep):
             server.wait()
         yield here
     finally:
-        here.kafka.kill()
+        here.kafka.end()
         here.registry.kill()
         if here.is_good and not keep:
             shutil.rmtree(run, ignore_errors=True)
@@ -304,6 +331,7 @@ def main():
                 print(f"{name}: {found[:10] if isinstance(found, list) else found}")
             assert verdict.records == arguments.records, f"{verdict.records} of {arguments.records} raw records were written"
             assert chaos.done.total() == len(chaos.plan)
+            assert here.kafka.forgot() == 0, "the broker forgot to end transactions: the run says nothing of koine"
             if arguments.delivery == "exactly_once" and arguments.kills:
                 assert verdict.aborted > 0, "no kill cut a transaction: the run has shown nothing"
             here.is_good = not faults and is_content

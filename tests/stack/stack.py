@@ -200,12 +200,15 @@ class Kafka(Server):
         self.brokers = f"127.0.0.1:{self.port}"
         self.properties = self.dir / "server.properties"
         self.write_properties()
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(["java", "-cp", f"{LIB}/*", "kafka.tools.StorageTool", "format",
-                               "--cluster-id=" + cluster, "--config", str(self.properties), *self.format_arguments()],
+                               "--cluster-id=" + self.cluster(), "--config", str(self.properties), *self.format_arguments()],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=START_SECONDS)
         if done.returncode:
             raise StackError("formatting the broker's storage failed:\n" + done.stdout + done.stderr)
+
+    def cluster(self):
+        """The id of the cluster that it belongs to: its own."""
+        return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
     def write_properties(self):
         self.properties.write_text(SERVER_PROPERTIES.format(port=self.port, controller=free_port(), data=self.dir / "data"))
