@@ -340,12 +340,11 @@ impl Consumer {
         let asked_at = Instant::now();
         let placed = self.place_within(state, answer);
         let took = asked_at.elapsed();
-        state.asked_for = (placed.is_err() && took >= answer / 2).then_some(answer);
-        if placed.is_err() {
-            // However long it takes: most of the time belongs to what can be read.
-            let pause = if is_reading { PAUSE.max(took * 2) } else { PAUSE };
-            state.ask_at = Some(Instant::now() + pause);
-        }
+        let is_done = placed.is_ok() && state.waiting.is_empty();
+        state.asked_for = (!is_done && took >= answer / 2).then_some(answer);
+        // However long it takes: most of the time belongs to what can be read.
+        let pause = if is_reading { PAUSE.max(took * 2) } else { PAUSE };
+        state.ask_at = (!is_done).then(|| Instant::now() + pause);
         placed
     }
 
@@ -407,7 +406,6 @@ impl Consumer {
         for partition in &placed {
             state.positions.remove(partition);
         }
-        state.ask_at = (!later.is_empty()).then(|| Instant::now() + PAUSE);
         state.waiting = later;
         if !placed.is_empty() {
             state.news.push_back(News::Assigned(placed));
@@ -450,37 +448,97 @@ impl Consumer {
         if partitions.is_empty() {
             return Ok(Places::default());
         }
+        let failed = |error: KafkaError| self.explained(&error);
+        let Committed { offsets: committed, mut troubles } = self.committed(partitions, answer)?;
+        let known: Vec<&TopicPartition> = partitions.iter().filter(|one| !troubles.contains_key(one)).collect();
         let list = |offset| {
-            let mut list = TopicPartitionList::with_capacity(partitions.len());
-            for partition in partitions {
+            let mut list = TopicPartitionList::with_capacity(known.len());
+            for partition in &known {
                 add(&mut list, partition, offset)?;
             }
             Ok::<_, Trouble>(list)
         };
-        let failed = |error: KafkaError| self.explained(&error);
-        let committed = self.base.committed_offsets(list(Offset::Invalid)?, left()).map_err(failed)?;
         let low = self.base.offsets_for_times(list(Offset::Beginning)?, left()).map_err(failed)?;
         let high = self.base.offsets_for_times(list(Offset::End)?, left()).map_err(failed)?;
         let place = |partition: &TopicPartition| {
             let from = match positions.get(partition).copied() {
                 Some(position) => Some(position),
-                None => offset_in(&committed, partition)?,
+                None => committed.get(partition).copied().flatten(),
             };
             let missing = || Trouble::Retriable(format!("no broker knows the offsets of {partition}"));
             let low = offset_in(&low, partition)?.ok_or_else(missing)?;
             let high = offset_in(&high, partition)?.ok_or_else(missing)?;
             Ok::<_, Trouble>(Place { partition: partition.clone(), from, low, high })
         };
-        let mut told = Places::default();
-        for partition in partitions {
+        let mut places = Vec::with_capacity(known.len());
+        for partition in known {
             match place(partition) {
-                Ok(place) => told.places.push(place),
+                Ok(place) => places.push(place),
                 Err(trouble) => {
-                    told.troubles.insert(partition.clone(), trouble);
+                    troubles.insert(partition.clone(), trouble);
                 }
             }
         }
-        Ok(told)
+        Ok(Places { places, troubles })
+    }
+
+    /// What the group has committed. The brokers do not tell an offset that an open transaction may change, and librdkafka then
+    /// gives no answer at all to whoever asked for it among others. So who gets none asks for each half alone: those that are held
+    /// keep none of the others waiting. It takes three quarters of the time at most.
+    fn committed(&self, partitions: &[TopicPartition], answer: Duration) -> Result<Committed, Trouble> {
+        let until = Instant::now() + answer * 3 / 4;
+        let mut patience = answer / 4;
+        let mut told = Committed::default();
+        let mut due = VecDeque::from([partitions]);
+        while let Some(some) = due.pop_front() {
+            let left = until.saturating_duration_since(Instant::now());
+            let list = match left.is_zero() {
+                true => None,
+                false => self.committed_within(some, left.min(patience).max(Duration::from_millis(10)))?,
+            };
+            match list {
+                Some(list) => {
+                    for partition in some {
+                        match offset_in(&list, partition) {
+                            Ok(offset) => drop(told.offsets.insert(partition.clone(), offset)),
+                            Err(trouble) => drop(told.troubles.insert(partition.clone(), trouble)),
+                        }
+                    }
+                }
+                None if some.len() > 1 && !left.is_zero() => {
+                    patience = answer / 12;
+                    let (one, other) = some.split_at(some.len() / 2);
+                    due.extend([one, other]);
+                }
+                None => told.troubles.extend(some.iter().map(|partition| {
+                    let why =
+                        "its committed offset is not told: no broker answers, or an open transaction may change it";
+                    (partition.clone(), Trouble::Retriable(format!("{partition}: {why}")))
+                })),
+            }
+        }
+        match told.troubles.values().next() {
+            // Of none is it known where to start.
+            Some(trouble) if told.offsets.is_empty() => Err(trouble.clone()),
+            _ => Ok(told),
+        }
+    }
+
+    /// The committed offsets of these partitions, if they are told in time.
+    fn committed_within(
+        &self,
+        partitions: &[TopicPartition],
+        time: Duration,
+    ) -> Result<Option<TopicPartitionList>, Trouble> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            add(&mut list, partition, Offset::Invalid)?;
+        }
+        match self.base.committed_offsets(list, time) {
+            Ok(list) => Ok(Some(list)),
+            Err(error) if error.rdkafka_error_code() == Some(Code::OperationTimedOut) => Ok(None),
+            Err(error) => Err(self.explained(&error)),
+        }
     }
 
     /// The error with what librdkafka says to it, and what is to be allowed if that is what is wrong.
@@ -707,6 +765,13 @@ fn forget_news(news: &mut VecDeque<News>, going: &[TopicPartition]) {
 #[derive(Default)]
 struct Places {
     places: Vec<Place>,
+    troubles: HashMap<TopicPartition, Trouble>,
+}
+
+/// What the group has committed: nothing, where it has not yet. And why that is not known of others.
+#[derive(Default)]
+struct Committed {
+    offsets: HashMap<TopicPartition, Option<i64>>,
     troubles: HashMap<TopicPartition, Trouble>,
 }
 

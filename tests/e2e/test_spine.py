@@ -8,11 +8,13 @@ import re
 import subprocess
 import threading
 import urllib.parse
+import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from support import (BULK, FIXTURES, MISSING, VENDORS, Bulk, Deployment, Door, at, bodies, dlq_topic, environment, expectations,
                      malformed, wait_for)
@@ -363,6 +365,32 @@ def test_at_least_once_delivers_everything(stack, deploy):
         deployment.wait_consumed()
         koine.stop()
     assert_delivered(stack, deployment, exactly_once=False)
+
+
+def test_offsets_that_a_transaction_holds_keep_their_partition_waiting_and_no_other(stack, deploy):
+    """Brokers do not tell an offset that an open transaction may change, as one that a killed process has left behind."""
+    deployment = deploy({"raw.spree": ("spree", 6)})
+    [topic] = deployment.sources
+    stack.produce(topic, [dict(record, partition=nth % 6) for nth, record in enumerate(Bulk("spree").take(60))])
+    other = Producer({"bootstrap.servers": stack.brokers, "transactional.id": f"other-{uuid.uuid4()}", "transaction.timeout.ms": 300_000})
+    member = Consumer({"bootstrap.servers": stack.brokers, "group.id": deployment.group})
+    other.init_transactions(30)
+    other.begin_transaction()
+    # So far it is as if nine records of this partition were done.
+    other.send_offsets_to_transaction([TopicPartition(topic, 4, 9)], member.consumer_group_metadata(), 30)
+    with deployment.process() as koine:
+        def waits():
+            committed = stack.committed(deployment.group, [topic])
+            return all(committed[topic, partition] == 10 for partition in (0, 1, 2, 3, 5))
+        wait_for(lambda: koine.alive() and waits(), "the others are read", 60)
+        wait_for(lambda: f"{topic} [4]: its committed offset is not told" in koine.output(), "the log names the partition", 60)
+        assert stack.committed(deployment.group, [topic])[topic, 4] < 0, "it has waited"
+        assert not any(record.source[1] == 4 for record in stack.read(deployment.canonical))
+        other.commit_transaction(30)
+        deployment.wait_consumed()
+        koine.stop()
+    assert [record.source[2] for record in stack.read(deployment.canonical) if record.source[1] == 4] == [9], "it has begun where the transaction says"
+    member.close()
 
 
 # ---- the world around ----
