@@ -528,6 +528,26 @@ fn retriable_errors_of_the_transaction_are_waited_for() {
 }
 
 #[test]
+fn a_commit_that_is_never_answered_ends_with_its_producer() {
+    let stage = Stage::new();
+    let mut plan = stage.plan(true);
+    plan.transaction_timeout = Duration::from_secs(1);
+    stage.cluster.request_errors(RDKafkaApiKey::EndTxn, &[RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE; 1000]);
+    let handle = start(plan);
+    let sent = stage.send(200);
+    let is_stuck = || stage.metric("koine_rebuilds_total{reason=\"transaction_stuck\"}") > 0.0;
+    let until = Instant::now() + LONG;
+    while !is_stuck() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(is_stuck(), "it has asked for longer than the transaction can live");
+    stage.cluster.clear_request_errors(RDKafkaApiKey::EndTxn);
+    stage.until_done(sent.len());
+    stop(handle);
+    check(&stage, &sent, false);
+}
+
+#[test]
 fn an_aborted_transaction_is_done_again() {
     let stage = survives(true, RDKafkaApiKey::TxnOffsetCommit, &[RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION]);
     assert!(stage.metric("koine_transactions_total{result=\"aborted\"}") >= 1.0);

@@ -112,11 +112,12 @@ impl<'w> Courier<'w> {
         if producer.is_transactional() {
             self.watched(|| producer.meet(CALL));
         }
+        let begun = Instant::now();
         while producer.is_transactional() {
             // It also ends what the last holder of the id left behind, so that the offsets can be asked for again.
-            match self.worker.control.watched(&self.worker.pulse, || producer.init_transactions(CALL)) {
+            match self.watched(|| producer.init_transactions(CALL)) {
                 Ok(()) => break,
-                Err(Trouble::Retriable(why)) if !self.is_over() => {
+                Err(Trouble::Retriable(why)) if !self.is_over() && begun.elapsed() <= self.patience() => {
                     tracing::debug!(why, "the producer is not ready yet")
                 }
                 Err(trouble) => return Err(trouble),
@@ -258,12 +259,22 @@ impl<'w> Courier<'w> {
         self.worker.control.watched(&self.worker.pulse, call)
     }
 
-    /// Calls until the answer is not "later".
+    /// How long an answer is waited for. The broker ends a transaction after half of it.
+    fn patience(&self) -> Duration {
+        self.worker.plan.transaction_timeout * 2
+    }
+
+    /// Calls until the answer is not "later". A producer that has none for longer than the broker itself keeps a transaction will
+    /// never have one: by then the transaction is over, and another producer finds out how the group stands.
     fn until_answered(&mut self, call: impl Fn(&Producer) -> Result<(), Trouble>) -> Result<(), Trouble> {
         let mut backoff = Backoff::new();
+        let begun = Instant::now();
         loop {
             let Some(producer) = &self.producer else { return Err(Trouble::Fatal("there is no producer".to_owned())) };
             match self.watched(|| call(producer)) {
+                Err(Trouble::Retriable(why)) if begun.elapsed() > self.patience() => {
+                    return Err(Trouble::Retriable(why));
+                }
                 Err(Trouble::Retriable(why)) => {
                     tracing::warn!(why, "no answer yet; asking again");
                     // Too late for asking: whoever takes the id next will end the transaction.
