@@ -324,6 +324,8 @@ mod tests {
         codes: &[("c", "data")],
         event_types: &[],
         drift: &[],
+        fatal_codes: &[],
+        troubles: &[],
     };
 
     async fn start(limit: Duration) -> (Server, Arc<Health>) {

@@ -55,6 +55,10 @@ pub struct Tables {
     pub event_types: &'static [(&'static str, &'static str)],
     /// Kinds of drift.
     pub drift: &'static [&'static str],
+    /// What librdkafka calls the errors that a producer does not survive.
+    pub fatal_codes: &'static [&'static str],
+    /// Why a batch was not sent, or not committed.
+    pub troubles: &'static [&'static str],
 }
 
 impl Tables {
@@ -110,7 +114,7 @@ impl Metrics {
             flow: Flow::new(&make, &tables, topics)?,
             drift: DriftBook::new(make.counters(&catalog::DRIFT)?, &tables),
             partitions: Partitions::new(&make)?,
-            clients: Clients::new(&make)?,
+            clients: Clients::new(&make, &tables)?,
             schema_registry: SchemaRegistry::new(&make)?,
             messaging: None,
             registry: make.registry,
@@ -120,7 +124,7 @@ impl Metrics {
 
     /// Also under the names that OpenTelemetry has for messaging, for this consumer group.
     pub fn with_messaging(self, group: &str) -> Result<Metrics, prometheus::Error> {
-        let messaging = Messaging::new(&Maker { registry: self.registry.clone() }, group)?;
+        let messaging = Messaging::new(&Maker { registry: self.registry.clone() }, &self.tables, group)?;
         Ok(Metrics { messaging: Some(messaging), ..self })
     }
 
@@ -171,6 +175,11 @@ impl<T: Word, S> PerWord<T, S> {
     fn of(&self, word: T) -> Option<&S> {
         self.0.iter().find(|(other, _)| *other == word).map(|(_, series)| series)
     }
+}
+
+/// The word, if it is one of these, else the one for all others.
+fn of<'w>(words: &[&str], word: &'w str, other: &'w str) -> &'w str {
+    if words.contains(&word) { word } else { other }
 }
 
 /// Every combination of label values, the last label running fastest.

@@ -564,6 +564,7 @@ fn a_fenced_producer_is_made_anew() {
 fn a_fatal_error_of_the_producer_is_survived() {
     let stage = survives(true, RDKafkaApiKey::EndTxn, &[RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED]);
     assert!(stage.metric("koine_rebuilds_total{reason=\"producer_fatal\"}") >= 1.0);
+    assert!(stage.metric("koine_producer_fatal_errors_total{code=\"cluster_authorization_failed\"}") >= 1.0);
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub use reader::{Bounds, Next, PartitionReader, Read, Reader, Stretch, bounds};
 pub use record::Record;
 pub use settings::{Connection, ConsumerSettings, ProducerSettings};
 pub use topics::{NewOne, Topics};
-pub use trouble::{Refusal, Trouble};
+pub use trouble::{Refusal, Trouble, fatal_codes};
 
 use std::fmt;
 use std::sync::Arc;

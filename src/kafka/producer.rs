@@ -225,6 +225,11 @@ impl Producer {
         Some(trouble::of_fatal(code, why))
     }
 
+    /// librdkafka's name for that, if it is a common one.
+    pub fn fatal_code(&self) -> Option<&'static str> {
+        self.base.client().fatal_error().and_then(|(code, _)| trouble::fatal_code(code))
+    }
+
     /// Puts the offsets into the transaction. A membership that has ended meanwhile is refused by the broker, which is
     /// what keeps a record from being done by two.
     pub fn send_offsets(&self, offsets: &Offsets, membership: &Membership, timeout: Duration) -> Result<(), Trouble> {

@@ -29,7 +29,35 @@ pub enum Refusal {
     Invalid,
 }
 
+/// The errors that librdkafka's producer does not survive, with its own names for them in lower case. Those that say that somebody
+/// else has our transactional id are [`Trouble::Fenced`], and not among them.
+const FATAL_CODES: [(Code, &str); 10] = [
+    (Code::GaplessGuarantee, "gapless_guarantee"),
+    (Code::Inconsistent, "inconsistent"),
+    (Code::UnsupportedFeature, "unsupported_feature"),
+    (Code::OutOfOrderSequenceNumber, "out_of_order_sequence_number"),
+    (Code::UnknownProducerId, "unknown_producer_id"),
+    (Code::InvalidProducerIdMapping, "invalid_producer_id_mapping"),
+    (Code::InvalidTransactionalState, "invalid_txn_state"),
+    (Code::InvalidTransactionTimeout, "invalid_transaction_timeout"),
+    (Code::TransactionalIdAuthorizationFailed, "transactional_id_authorization_failed"),
+    (Code::ClusterAuthorizationFailed, "cluster_authorization_failed"),
+];
+
+/// What librdkafka calls such an error; nothing, where it is a rare one.
+pub fn fatal_code(code: Code) -> Option<&'static str> {
+    FATAL_CODES.iter().find(|(known, _)| *known == code).map(|(_, name)| *name)
+}
+
+/// All names that [`fatal_code`] gives.
+pub fn fatal_codes() -> impl Iterator<Item = &'static str> {
+    FATAL_CODES.iter().map(|(_, name)| *name)
+}
+
 impl Trouble {
+    /// Every word of [`Self::kind`].
+    pub const KINDS: [&str; 6] = ["retriable", "aborted", "fenced", "fatal", "denied", "refused"];
+
     /// Whether the client instance can go on after an abort or a pause.
     pub fn is_survivable(&self) -> bool {
         matches!(self, Trouble::Retriable(_) | Trouble::Abort(_) | Trouble::Refused(_))
@@ -226,6 +254,29 @@ mod tests {
         assert_eq!(of(Code::InvalidProducerEpoch, true, false, false), "fenced");
         assert_eq!(of(Code::ClusterAuthorizationFailed, true, false, false), "fatal");
         assert_eq!(of(Code::State, false, false, false), "fatal");
+    }
+
+    #[test]
+    fn every_kind_is_on_the_list() {
+        let why = String::new;
+        let all = [
+            Trouble::Retriable(why()),
+            Trouble::Abort(why()),
+            Trouble::Fenced(why()),
+            Trouble::Fatal(why()),
+            Trouble::Denied(why()),
+            Trouble::Refused(Refusal::Invalid),
+        ];
+        assert_eq!(all.map(|trouble| trouble.kind()), Trouble::KINDS);
+    }
+
+    #[test]
+    fn only_what_no_producer_survives_has_a_fatal_name() {
+        for (code, name) in FATAL_CODES {
+            assert_eq!(of_fatal(code, String::new()).kind(), "fatal", "{code:?}");
+            assert_eq!(fatal_code(code), Some(name));
+        }
+        assert_eq!((fatal_code(Code::Fenced), fatal_code(Code::MessageTimedOut)), (None, None));
     }
 
     #[test]

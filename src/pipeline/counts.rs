@@ -1,8 +1,10 @@
 //! Counts what became of a batch, once it is committed. The one place that turns an outcome into numbers.
 
 use super::batch::{Batch, UnitKind};
+use super::courier::GIVEN_UP;
 use super::service::Plan;
 use crate::canonical::{Action, EntityKind};
+use crate::kafka::{self, Trouble};
 use crate::reject::Code;
 use crate::telemetry::{
     Emitted, Link, Metrics, OTHER_EVENT_TYPE, Sighting, Span, Tables, Tally, TopicSlot, Traces, UNKNOWN_VENDOR, Value,
@@ -23,6 +25,8 @@ pub fn tables() -> Tables {
     let event_types = VENDORS.iter().flat_map(|vendor| vendor.events.iter().map(|event| (vendor.name, event.name)));
     *TABLES.get_or_init(|| Tables {
         event_types: event_types.collect::<Vec<_>>().leak(),
+        fatal_codes: lent(kafka::fatal_codes().map(str::to_owned)),
+        troubles: lent(Trouble::KINDS.into_iter().chain([GIVEN_UP]).map(str::to_owned)),
         drift: lent(DriftKind::ALL.iter().map(|kind| kind.as_str().to_owned())),
         vendors: lent(VENDORS.iter().map(|vendor| vendor.name.to_owned())),
         entities: lent(EntityKind::ALL.iter().map(|kind| kind.as_lower().to_owned())),
@@ -100,7 +104,11 @@ fn count_records(batch: &Batch<'_>, tally: &mut Tally, metrics: &Metrics, now: i
         };
         let age = record.timestamp_ms().map(|at| between(at, now));
         tally.consumed(place, vendor, record.value().map_or(0, <[u8]>::len), age, spent);
-        metrics.message_consumed(topic, record.partition(), spent.whole());
+        let error = match first {
+            Some(UnitKind::DeadLetter(letter)) => Some(letter.letter.code.as_str()),
+            _ => None,
+        };
+        metrics.message_consumed(topic, record.partition(), spent.whole(), error);
     }
 }
 

@@ -65,6 +65,22 @@ enum Broken {
     GivenUp,
 }
 
+/// In the place of a kind of trouble where there was none.
+pub const GIVEN_UP: &str = "given_up";
+
+impl Broken {
+    /// One word, for a metric's label.
+    fn kind(&self) -> &'static str {
+        match self {
+            Broken::Refused(suspects) => {
+                suspects.first().map_or(GIVEN_UP, |(_, refusal)| Trouble::Refused(*refusal).kind())
+            }
+            Broken::Trouble(trouble) => trouble.kind(),
+            Broken::GivenUp => GIVEN_UP,
+        }
+    }
+}
+
 impl From<Trouble> for Broken {
     fn from(trouble: Trouble) -> Self {
         Broken::Trouble(trouble)
@@ -137,7 +153,7 @@ impl<'w> Courier<'w> {
         let metrics = &self.worker.plan.metrics;
         metrics.rebuild(rebuild);
         if end == TransactionEnd::Fatal {
-            metrics.producer_fatal();
+            metrics.producer_fatal(self.producer.as_ref().and_then(Producer::fatal_code));
         }
         if self.worker.plan.exactly_once {
             self.ended(end);
@@ -224,7 +240,8 @@ impl<'w> Courier<'w> {
         }
         let committing = Instant::now();
         let committed = self.until_answered(|producer| producer.commit(CALL));
-        self.worker.plan.metrics.messaging_operation(Operation::Commit, committed.is_ok(), committing.elapsed());
+        let trouble = committed.as_ref().err().map(Trouble::kind);
+        self.worker.plan.metrics.messaging_operation(Operation::Commit, trouble, committing.elapsed());
         match committed {
             Ok(()) => Ok(()),
             Err(trouble @ Trouble::Abort(_)) => Err(self.void(trouble)?),
@@ -367,7 +384,8 @@ impl<'w> Courier<'w> {
         let units = 0..batch.units.len();
         let sent = units.into_iter().try_for_each(|nth| self.send(producer, batch, nth));
         let sent = sent.and_then(|()| self.arrive(producer));
-        self.worker.plan.metrics.messaging_operation(Operation::Send, sent.is_ok(), begun.elapsed());
+        let trouble = sent.as_ref().err().map(Broken::kind);
+        self.worker.plan.metrics.messaging_operation(Operation::Send, trouble, begun.elapsed());
         sent
     }
 
@@ -491,7 +509,9 @@ impl<'w> Courier<'w> {
             return Ok(());
         }
         let Plan { outputs, metrics, .. } = &*self.worker.plan;
-        for topic in failures.iter().filter_map(|failure| failure.topic.as_deref()) {
+        let missing = failures.iter().filter_map(|failure| Some((failure.topic.as_deref()?, &failure.trouble)));
+        for (topic, trouble) in missing {
+            metrics.message_not_sent(topic, trouble.kind());
             if outputs.is_dead_letters(topic) {
                 metrics.dead_letter_failed(topic);
             }

@@ -117,7 +117,8 @@ metrics! { METRICS:
     TRANSACTION_DURATION = "koine_transaction_duration_seconds" Kind::Histogram(CALLS), ["result"],
         "One transaction, from begin to its end.";
     COMMITS = "koine_commits_total" COUNTER, ["result"], "Commits of offsets outside of transactions (at_least_once).";
-    PRODUCER_FATAL = "koine_producer_fatal_errors_total" COUNTER, [], "Fatal errors of producers; each has a line in the log.";
+    PRODUCER_FATAL = "koine_producer_fatal_errors_total" COUNTER, ["code"],
+        "Fatal errors of producers; each has a line in the log. `code` is librdkafka's name of it, `other` where it is a rare one or librdkafka has none.";
     PRODUCER_MESSAGES = "koine_producer_queue_messages" GAUGE, [],
         "Records in the producers' queues, by librdkafka's statistics.";
     PRODUCER_BYTES = "koine_producer_queue_bytes" GAUGE, [], "Bytes in the producers' queues, by librdkafka's statistics.";
@@ -145,6 +146,8 @@ metrics! { METRICS:
         "Times the configuration was read again while running, by SIGHUP or since the file has changed: ok, failed (everything stays as it was).";
     RELOAD_SUCCESS = "koine_config_last_reload_success_timestamp_seconds" GAUGE, [],
         "When the configuration in effect was read.";
+    RELOAD_SUCCESSFUL = "koine_config_last_reload_successful" GAUGE, [],
+        "1 at start and as long as the last reading of the configuration succeeded; 0 from one that failed until the next that succeeds.";
     CERTIFICATES = "koine_certificate_expiry_timestamp_seconds" GAUGE, ["setting"],
         "When the certificates end that a setting names: of our own and its chain the first, of those we trust the last. Looked at every minute; without a series where it cannot be read.";
     SPANS = "koine_trace_spans_total" COUNTER, ["result"],
@@ -157,14 +160,14 @@ metrics! { MESSAGING:
         ["messaging_operation_name", "messaging_system", "messaging_destination_name", "messaging_consumer_group_name", "messaging_destination_partition_id"],
         "Raw records whose batch is committed.";
     MESSAGING_SENT = "messaging_client_sent_messages_total" COUNTER,
-        ["messaging_operation_name", "messaging_system", "messaging_destination_name"],
-        "Canonical records and dead letters whose batch is committed.";
+        ["messaging_operation_name", "messaging_system", "messaging_destination_name", "error_type"],
+        "Canonical records and dead letters whose batch is committed; with an `error_type`, attempts to write one that did not arrive.";
     MESSAGING_OPERATION = "messaging_client_operation_duration_seconds" Kind::Histogram(ADVISED),
-        ["messaging_operation_name", "messaging_operation_type", "messaging_system", "error_type"],
-        "Sending a batch, and committing it.";
+        ["messaging_operation_name", "messaging_operation_type", "messaging_system", "messaging_consumer_group_name", "error_type"],
+        "Sending a batch, and committing it. `error_type` is what kind of trouble there was: aborted, denied, fatal, fenced, given_up, refused, retriable.";
     MESSAGING_PROCESS = "messaging_process_duration_seconds" Kind::Histogram(ADVISED),
-        ["messaging_operation_name", "messaging_system", "messaging_destination_name"],
-        "Translation of one raw record.";
+        ["messaging_operation_name", "messaging_system", "messaging_destination_name", "messaging_consumer_group_name", "error_type"],
+        "Translation of one raw record. `error_type` is the code of its first webhook's dead letter.";
 }
 
 /// The lists as Markdown: the end of `docs/metrics.md`.

@@ -1,7 +1,7 @@
 //! Those that koine talks to: brokers, by consumer and producer, and the schema registry.
 
 use super::catalog;
-use super::{Maker, Metrics, OTHER, PerWord, combinations, now_ms, words};
+use super::{Maker, Metrics, OTHER, PerWord, Tables, combinations, now_ms, of, words};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -89,7 +89,7 @@ const PRODUCER: &str = "producer";
 pub(super) struct Clients {
     transactions: PerWord<TransactionEnd, (IntCounter, Histogram)>,
     commits: IntCounterVec,
-    producer_fatal: IntCounter,
+    producer_fatal: IntCounterVec,
     rebuilds: PerWord<Rebuild, IntCounter>,
     rebalances: PerWord<Rebalance, (IntCounter, Histogram)>,
     /// What is in the queue of each worker's producer: records, bytes.
@@ -100,13 +100,14 @@ pub(super) struct Clients {
     spans: PerWord<SpanEnd, IntCounter>,
     reloads: IntCounterVec,
     last_reload: IntGauge,
+    last_reload_successful: IntGauge,
     certificates: IntGaugeVec,
     brokers: IntGaugeVec,
     workers: IntGauge,
 }
 
 impl Clients {
-    pub fn new(make: &Maker) -> Result<Clients, prometheus::Error> {
+    pub fn new(make: &Maker, tables: &Tables) -> Result<Clients, prometheus::Error> {
         let transactions = make.counters(&catalog::TRANSACTIONS)?;
         let transaction_times = make.histograms(&catalog::TRANSACTION_DURATION)?;
         let rebalances = make.counters(&catalog::REBALANCES)?;
@@ -118,6 +119,12 @@ impl Clients {
         }
         let last_reload = make.gauge(&catalog::RELOAD_SUCCESS)?;
         last_reload.set(now_ms() / 1000);
+        let last_reload_successful = make.gauge(&catalog::RELOAD_SUCCESSFUL)?;
+        last_reload_successful.set(1);
+        let producer_fatal = make.counters(&catalog::PRODUCER_FATAL)?;
+        for code in tables.fatal_codes.iter().copied().chain([OTHER]) {
+            producer_fatal.with_label_values(&[code]);
+        }
         let spans = make.counters(&catalog::SPANS)?;
         let commits = make.counters(&catalog::COMMITS)?;
         for result in ["ok", "failed"] {
@@ -129,7 +136,7 @@ impl Clients {
         Ok(Clients {
             transactions: PerWord::new(|word| both(&transactions, &transaction_times, word)),
             commits,
-            producer_fatal: make.counter(&catalog::PRODUCER_FATAL)?,
+            producer_fatal,
             rebuilds: PerWord::new(|word| rebuilds.with_label_values(&[word])),
             rebalances: PerWord::new(|word| both(&rebalances, &rebalance_times, word)),
             queues: Mutex::default(),
@@ -138,6 +145,7 @@ impl Clients {
             statistics_failures: make.counters(&catalog::STATISTICS_FAILURES)?.with_label_values(&[PRODUCER]),
             reloads,
             last_reload,
+            last_reload_successful,
             certificates: make.gauges(&catalog::CERTIFICATES)?,
             spans: PerWord::new(|word| spans.with_label_values(&[word])),
             brokers: make.gauges(&catalog::BROKERS)?,
@@ -167,8 +175,10 @@ impl Metrics {
         self.clients.commits.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
     }
 
-    pub fn producer_fatal(&self) {
-        self.clients.producer_fatal.inc();
+    /// A producer cannot go on, for what librdkafka has this name for, if it has one.
+    pub fn producer_fatal(&self, code: Option<&str>) {
+        let code = of(self.tables.fatal_codes, code.unwrap_or(OTHER), OTHER);
+        self.clients.producer_fatal.with_label_values(&[code]).inc();
     }
 
     pub fn rebuild(&self, reason: Rebuild) {
@@ -188,6 +198,7 @@ impl Metrics {
     /// The configuration was read again, or could not be.
     pub fn reload(&self, ok: bool) {
         self.clients.reloads.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
+        self.clients.last_reload_successful.set(i64::from(ok));
         if ok {
             self.clients.last_reload.set(now_ms() / 1000);
         }
@@ -297,11 +308,6 @@ impl SchemaRegistry {
     }
 }
 
-/// The word, if it is one of these.
-fn of<'w>(words: &[&'w str], word: &'w str) -> &'w str {
-    if words.contains(&word) { word } else { OTHER }
-}
-
 impl Metrics {
     pub fn registry_state(&self, now: RegistryState) {
         for (state, gauge) in &self.schema_registry.state.0 {
@@ -314,14 +320,14 @@ impl Metrics {
 
     /// A request ended after so long: with a status, in a `timeout`, or `unreachable`.
     pub fn registry_request(&self, operation: &str, code: &str, took: Duration) {
-        let operation = of(&OPERATIONS, operation);
-        self.schema_registry.requests.with_label_values(&[operation, of(&CODES, code)]).inc();
+        let operation = of(&OPERATIONS, operation, OTHER);
+        self.schema_registry.requests.with_label_values(&[operation, of(&CODES, code, OTHER)]).inc();
         self.schema_registry.times.with_label_values(&[operation]).observe(took.as_secs_f64());
     }
 
     /// A request has to be made again.
     pub fn registry_retry(&self, reason: &str) {
-        self.schema_registry.retries.with_label_values(&[of(&REASONS, reason)]).inc();
+        self.schema_registry.retries.with_label_values(&[of(&REASONS, reason, OTHER)]).inc();
     }
 
     pub fn schema_pinned(&self, subject: &str, version: Option<u32>, id: u32, fingerprint: &str) {

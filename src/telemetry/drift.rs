@@ -137,6 +137,8 @@ mod tests {
             codes: &[],
             event_types: &[("bold", "order.saved")],
             drift: &["new_path", "new_event_type"],
+            fatal_codes: &[],
+            troubles: &[],
         };
         let counter = IntCounterVec::new(Opts::new("drift", "drift"), &["vendor", "event_type", "kind"]);
         DriftBook::new(counter.expect("a counter"), &tables)

@@ -13,6 +13,8 @@ const TABLES: Tables = Tables {
     codes: &[("body.empty", "data"), ("record.too_large", "limit")],
     event_types: &[("bspk", "cart.created"), ("spree", "order.paid"), ("spree", "post.created")],
     drift: &["new_path", "new_event_type"],
+    fatal_codes: &["gapless_guarantee"],
+    troubles: &["aborted", "fatal"],
 };
 const TOPICS: [&str; 2] = ["commerce.customer.v1", "commerce.order.v1"];
 const MS: Duration = Duration::from_millis(1);
@@ -57,7 +59,8 @@ fn closed_sets_start_at_zero() {
         r#"koine_librdkafka_stats_parse_failures_total{client="producer"} 0"#,
         r#"koine_translate_duration_seconds_count{stage="map",vendor="unknown"} 0"#,
         r#"koine_end_to_end_latency_seconds_count{vendor="bspk"} 0"#,
-        "koine_producer_fatal_errors_total 0",
+        r#"koine_producer_fatal_errors_total{code="gapless_guarantee"} 0"#,
+        r#"koine_producer_fatal_errors_total{code="other"} 0"#,
         "koine_producer_queue_messages 0",
     ] {
         has(&page, line);
@@ -271,20 +274,59 @@ fn the_names_of_opentelemetry_are_there_on_request_only() {
     metrics.message_sent("commerce.order.v1");
     assert!(!metrics.has_messaging() && !metrics.render(Exposition::Prometheus).contains("messaging_"));
     let metrics = metrics.with_messaging("koine").unwrap();
-    metrics.message_consumed("raw.bold", 2, 8 * MS);
+    metrics.message_consumed("raw.bold", 2, 8 * MS, None);
+    metrics.message_consumed("raw.bold", 2, 8 * MS, Some("body.empty"));
     metrics.message_sent("commerce.order.v1");
-    metrics.messaging_operation(Operation::Commit, true, 20 * MS);
-    metrics.messaging_operation(Operation::Send, false, 20 * MS);
+    metrics.message_not_sent("commerce.order.v1", "aborted");
+    metrics.message_not_sent("commerce.order.v1", "bewitched");
+    metrics.messaging_operation(Operation::Commit, None, 20 * MS);
+    metrics.messaging_operation(Operation::Send, Some("fatal"), 20 * MS);
+    metrics.messaging_operation(Operation::Send, Some("bewitched"), 20 * MS);
     let page = metrics.render(Exposition::Prometheus);
     for line in [
-        r#"messaging_client_consumed_messages_total{messaging_consumer_group_name="koine",messaging_destination_name="raw.bold",messaging_destination_partition_id="2",messaging_operation_name="poll",messaging_system="kafka"} 1"#,
-        r#"messaging_client_sent_messages_total{messaging_destination_name="commerce.order.v1",messaging_operation_name="send",messaging_system="kafka"} 1"#,
-        r#"messaging_client_operation_duration_seconds_count{error_type="",messaging_operation_name="commit",messaging_operation_type="settle",messaging_system="kafka"} 1"#,
-        r#"messaging_client_operation_duration_seconds_count{error_type="_OTHER",messaging_operation_name="send",messaging_operation_type="send",messaging_system="kafka"} 1"#,
-        r#"messaging_process_duration_seconds_bucket{messaging_destination_name="raw.bold",messaging_operation_name="process",messaging_system="kafka",le="0.01"} 1"#,
+        r#"messaging_client_consumed_messages_total{messaging_consumer_group_name="koine",messaging_destination_name="raw.bold",messaging_destination_partition_id="2",messaging_operation_name="poll",messaging_system="kafka"} 2"#,
+        r#"messaging_client_sent_messages_total{error_type="",messaging_destination_name="commerce.order.v1",messaging_operation_name="send",messaging_system="kafka"} 1"#,
+        r#"messaging_client_sent_messages_total{error_type="aborted",messaging_destination_name="commerce.order.v1",messaging_operation_name="send",messaging_system="kafka"} 1"#,
+        r#"messaging_client_sent_messages_total{error_type="_OTHER",messaging_destination_name="commerce.order.v1",messaging_operation_name="send",messaging_system="kafka"} 1"#,
+        r#"messaging_client_operation_duration_seconds_count{error_type="",messaging_consumer_group_name="koine",messaging_operation_name="commit",messaging_operation_type="settle",messaging_system="kafka"} 1"#,
+        r#"messaging_client_operation_duration_seconds_count{error_type="aborted",messaging_consumer_group_name="koine",messaging_operation_name="commit",messaging_operation_type="settle",messaging_system="kafka"} 0"#,
+        r#"messaging_client_operation_duration_seconds_count{error_type="fatal",messaging_consumer_group_name="koine",messaging_operation_name="send",messaging_operation_type="send",messaging_system="kafka"} 1"#,
+        r#"messaging_client_operation_duration_seconds_count{error_type="_OTHER",messaging_consumer_group_name="koine",messaging_operation_name="send",messaging_operation_type="send",messaging_system="kafka"} 1"#,
+        r#"messaging_process_duration_seconds_bucket{error_type="",messaging_consumer_group_name="koine",messaging_destination_name="raw.bold",messaging_operation_name="process",messaging_system="kafka",le="0.01"} 1"#,
+        r#"messaging_process_duration_seconds_bucket{error_type="body.empty",messaging_consumer_group_name="koine",messaging_destination_name="raw.bold",messaging_operation_name="process",messaging_system="kafka",le="0.01"} 1"#,
     ] {
         has(&page, line);
     }
+}
+
+#[test]
+fn a_fatal_error_has_librdkafkas_name_or_none() {
+    let metrics = metrics();
+    for code in [Some("gapless_guarantee"), Some("gapless_guarantee"), Some("bewitched"), None] {
+        metrics.producer_fatal(code);
+    }
+    let page = metrics.render(Exposition::Prometheus);
+    has(&page, r#"koine_producer_fatal_errors_total{code="gapless_guarantee"} 2"#);
+    has(&page, r#"koine_producer_fatal_errors_total{code="other"} 2"#);
+}
+
+/// As long as the file is wrong, whoever looks sees it, and not only when it was read.
+#[test]
+fn a_reading_that_failed_stands_until_one_does_not() {
+    let metrics = metrics();
+    let said = |successful: i64, ok: u64, failed: u64| {
+        let page = metrics.render(Exposition::Prometheus);
+        has(&page, &format!("koine_config_last_reload_successful {successful}"));
+        has(&page, &format!(r#"koine_config_reloads_total{{result="ok"}} {ok}"#));
+        has(&page, &format!(r#"koine_config_reloads_total{{result="failed"}} {failed}"#));
+    };
+    said(1, 0, 0);
+    metrics.reload(false);
+    said(0, 0, 1);
+    metrics.reload(false);
+    said(0, 0, 2);
+    metrics.reload(true);
+    said(1, 1, 2);
 }
 
 #[test]
@@ -315,7 +357,7 @@ fn the_catalog_is_whole() {
     metrics.brokers_reachable(0, true);
     metrics.certificate_ends("registry.ca_file", Some(1));
     metrics.dead_letter_failed("dlq.t");
-    metrics.message_consumed("t", 0, MS);
+    metrics.message_consumed("t", 0, MS, None);
     metrics.message_sent("t");
     let mut tally = Tally::new(&metrics);
     let topic = tally.topic("t");

@@ -2,11 +2,16 @@
 
 tests/privacy.rs makes the bodies: a text that is unlike any other in every secret, personal and undocumented place.
 """
+import datetime
 import json
 import os
+import re
+import signal
 from pathlib import Path
 
 import pytest
+
+from support import wait_for
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -77,3 +82,49 @@ def test_what_may_not_be_published_is_nowhere(stack, deploy, treatment):
     # They would have been seen.
     seen = b"".join(record.value for record in events)
     assert (b"ZPERSONZ" in seen) == (treatment == "pass")
+
+
+def no_key_twice(pairs):
+    assert len({key for key, _ in pairs}) == len(pairs), f"a key twice: {[key for key, _ in pairs]}"
+    return dict(pairs)
+
+
+def test_lines_as_json_are_json_and_hold_no_value(stack, deploy):
+    """Every line, at the level that says most, while webhooks are translated and refused and the configuration is read again."""
+    bodies = canaries()[::4]
+    deployment = deploy(RAW)
+    deployment.more = {"log": {"format": "json", "level": "trace"}, "registry": {"check_every": "500ms"}}
+    topics = {vendor: topic for topic, vendor in deployment.sources.items()}
+    for vendor, topic in topics.items():
+        values = [value for body in bodies if body["vendor"] == vendor for value in (body["body"], *broken(body["body"]))]
+        headers = [("authorization", b"ZSECRETZheaderQ")]
+        stack.produce(topic, [{"value": value.encode(), "key": value[:40].encode(), "headers": headers, "partition": n % 2}
+                              for n, value in enumerate(values)])
+    with deployment.process() as koine:
+        deployment.wait_consumed(120)
+        # A mistake is a line too, and quotes nothing.
+        file = Path(koine.config_file)
+        good = file.read_text()
+        file.write_text(good + "\nzebra: ZSECRETZmistakeQ\n")
+        koine.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "the configuration has a mistake" in koine.output(), "the mistake is told", 30)
+        file.write_text(good)
+        koine.stop()
+        log = koine.output()
+    lines = [json.loads(line, object_pairs_hook=no_key_twice) for line in log.splitlines()]
+    assert {line["level"] for line in lines} >= {"TRACE", "DEBUG", "INFO", "ERROR"}
+    for line in lines:
+        assert line["level"] in ("TRACE", "DEBUG", "INFO", "WARN", "ERROR") and line["target"], line
+        assert datetime.datetime.fromisoformat(line["timestamp"]).tzinfo is not None
+        assert isinstance(line["message"], str) and line["message"], line
+    forbidden = {canary for body in bodies for canary in body["secrets"] + body["personal"] + body["names"]}
+    marks = ("ZSECRETZ", "ZPERSONZ", "ZNAMEZ")
+    # Birth dates cannot bear a mark.
+    dates = {canary for canary in forbidden if not any(mark in canary for mark in marks)}
+    assert len(forbidden) > 1000 and all(re.fullmatch(r"19\d\d-\d\d-\d\d", date) for date in dates)
+    # As it stands there, and as a reader of JSON sees it.
+    seen = log + json.dumps(lines, ensure_ascii=False)
+    assert [word for word in (*marks, *dates) if word in seen] == []
+    # They were there to be told.
+    letters = stack.read(deployment.dead, decode=None)
+    assert len(letters) > 200 and any(b"ZSECRETZ" in (letter.value or b"") for letter in letters)

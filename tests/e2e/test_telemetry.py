@@ -8,6 +8,7 @@ import math
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import threading
 import time
@@ -347,9 +348,10 @@ def test_a_poll_loop_that_hangs_is_dead_and_nothing_else_is(stack, deploy):
 # ---- traces ----
 
 class Collector:
-    """Takes OTLP over HTTP as a collector does: protobuf by opentelemetry-proto's own definitions, nothing else."""
+    """Takes OTLP over HTTP as a collector does: protobuf by opentelemetry-proto's own definitions, nothing else. `issued`: over TLS,
+    with this certificate and key."""
 
-    def __init__(self):
+    def __init__(self, issued=None):
         self.spans, self.resources, self.status = [], [], 200
         outer = self
 
@@ -371,7 +373,11 @@ class Collector:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self.server.server_port}/v1/traces"
+        if issued:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*issued)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.endpoint = f"http{'s' if issued else ''}://127.0.0.1:{self.server.server_port}/v1/traces"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self):
@@ -448,4 +454,38 @@ def test_a_collector_that_is_away_holds_up_nothing(stack, deploy):
         wait_for(lambda: spans() == {"exported": 10, "failed": 20, "dropped": 0}, "and the next ones are sent", 30)
         assert koine.output().count("spans were not taken") == 1
         koine.stop()
+    collector.close()
+
+
+def test_spans_go_over_tls_to_whom_the_authority_has_signed(stack, deploy, tmp_path):
+    """And to nobody else: then they are lost, and nothing with them."""
+    right, wrong = Authority(tmp_path / "right"), Authority(tmp_path / "wrong", "another-test-ca")
+    collector = Collector(right.issue("collector"))
+    deployment = deploy({"raw.spree": ("spree", 1)})
+    [topic] = deployment.sources
+    bulk = support.Bulk("spree")
+    spans = lambda koine: {labels["result"]: value for name, labels, value in koine.metrics() if name == "koine_trace_spans_total"}
+    deployment.more = {"traces": {"endpoint": collector.endpoint, "one_in": 1, "ca_file": str(right.cert)}}
+    with deployment.process() as koine:
+        stack.produce(topic, bulk.take(20))
+        deployment.wait_consumed()
+        wait_for(lambda: spans(koine) == {"exported": 20, "failed": 0, "dropped": 0}, "the spans are taken", 30)
+        assert any(labels == {"setting": "traces.ca_file"} for name, labels, _ in koine.metrics()
+                   if name == "koine_certificate_expiry_timestamp_seconds")
+        koine.stop()
+        assert "spans were not taken" not in koine.output()
+    assert [attributes(span)["messaging.kafka.offset"] for span in collector.spans] == list(range(20))
+
+    deployment.more["traces"]["ca_file"] = str(wrong.cert)
+    with deployment.process() as koine:
+        stack.produce(topic, bulk.take(20))
+        deployment.wait_consumed()
+        wait_for(lambda: spans(koine) == {"exported": 0, "failed": 20, "dropped": 0}, "the spans are not sent", 30)
+        assert koine.status("/readyz") == 200 and koine.total("outcome", outcome="event") == 20
+        [line] = [line for line in koine.output().splitlines() if "spans were not taken" in line]
+        assert "WARN" in line and "certificate" in line.lower(), "it says why"
+        koine.stop()
+    assert len(collector.spans) == 20
+    events = [support.at(record.event, "meta.source.event_id") for record in stack.read(deployment.canonical, decode="fastavro")]
+    assert len(events) == len(set(events)) == 40, "each record once, whatever became of its span"
     collector.close()
