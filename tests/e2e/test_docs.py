@@ -4,6 +4,9 @@ by tests/docs/tour.py, those of docs/analysts.md by test_analysts.py, all others
     <!-- not run: why -->        and the text before it says "Not run", for those who see no comments
     <!-- run by tests/… -->      where a command needs a world of its own
     <!-- runs until it is stopped -->
+
+The runbooks have no blocks: whoever is woken at night finds a command in the sentence that says what for. Those are run too, but for what a
+page says with <!-- not run: PROGRAM -->; and what they ask of Prometheus, Prometheus' own reader reads.
 """
 import json
 import os
@@ -15,16 +18,22 @@ from pathlib import Path
 import pytest
 
 from guide import ROOT
+from security import Authority
 from support import environment, servers, wait_for
 
 pytestmark = pytest.mark.timeout(300)
-PAGES = ["README.md", "CONTRIBUTING.md", "avro/README.md", "tests/fixtures/README.md",
+PAGES = ["README.md", "CONTRIBUTING.md", "avro/README.md", "helm/koine/README.md", "tests/fixtures/README.md",
          *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))]
+RUNBOOKS = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs/runbooks").glob("*.md"))
 RUNNABLE = {"sh", "bash", "sql", "python"}
 ELSEWHERE = {"docs/analysts.md": "tests/e2e/test_analysts.py"}
 TOUR = ("## Try it", "## Ten minutes")
 # What these find is a judgement, not a failure of the command: the demo's broker is a stand-in that answers not every question.
 MAY_FIND = ("koine audit", "koine doctor")
+# And no breaker of the demo is open: test_breaker.py has one to resume.
+MAY_REFUSE = {"koine breaker resume": "koine: no such breaker is open\n"}
+# Quiet where there is nothing to tell: no breaker is open.
+MAY_BE_QUIET = ("koine breaker list",)
 
 
 def blocks(page):
@@ -104,12 +113,65 @@ def test_the_commands_of_a_page(page, world):
             command = line.strip()
             if not command or command.startswith("#"):
                 continue
-            done = subprocess.run(["bash", "-c", command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  timeout=120)
-            due = (0, 1) if command.startswith(MAY_FIND) else (0,)
-            assert done.returncode in due, f"{command}: {done.returncode}\n{done.stdout[-2_000:]}{done.stderr[-2_000:]}"
-            # `koine breaker list` is quiet where no breaker is open.
-            assert done.stdout or done.stderr or command.startswith("koine breaker list"), f"{command}: says nothing"
+            holds(command, folder, variables)
+
+
+def holds(command, folder, variables):
+    """It does what it is there for, and says something."""
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    refused = [saying for start, saying in MAY_REFUSE.items() if command.startswith(start)]
+    due = (0, 1) if command.startswith(MAY_FIND) or done.stderr in refused else (0,)
+    assert done.returncode in due, f"{command}: {done.returncode}\n{done.stdout[-2_000:]}{done.stderr[-2_000:]}"
+    assert done.stdout or done.stderr or command.startswith(MAY_BE_QUIET), f"{command}: says nothing"
+
+
+# ---- runbooks ----
+
+PROGRAMS = re.compile(r"(?:koine|kubectl|helm|openssl|curl|docker|promtool|[a-z-]+\.sh) ")
+
+
+def told(page):
+    """The commands in a page's sentences. `koine dlq redrive` alone is no command but its name, which tests/docs.rs knows."""
+    spans = re.findall(r"`([^`\n]+)`", (ROOT / page).read_text())
+    return [span for span in spans if PROGRAMS.match(span) and not (span.startswith("koine ") and "koine.yaml" not in span)]
+
+
+def left_out(page):
+    """The programs that the page says are not run, to those who see no comments too."""
+    return re.findall(r"^Not run by the tests[^\n]*`(\S+)`\.\n<!-- not run: \1 -->$", (ROOT / page).read_text(), re.M)
+
+
+@pytest.mark.parametrize("page", [page for page in RUNBOOKS if told(page)])
+def test_the_commands_of_a_runbook(page, world, stack, unique, tmp_path):
+    folder, variables, letter = world
+    commands = told(page)
+    for program in left_out(page):
+        assert any(command.startswith(program + " ") for command in commands), f"there is no {program} to leave out"
+        commands = [command for command in commands if not command.startswith(program + " ")]
+    for command in commands:
+        command = filled_in(command, letter).replace("--fingerprint …", f"--fingerprint {letter['fingerprint']}")
+        if " FILE" in command:
+            command = command.replace("FILE", str(Authority(tmp_path).cert))
+        if command.startswith("kafka-get-offsets.sh "):
+            # As Kafka's own script has it; the demo's broker is not enough for it.
+            tool = folder / "bin" / "kafka-get-offsets.sh"
+            tool.write_text(f'#!/bin/sh\nexec java -cp "{servers.LIB}/*" org.apache.kafka.tools.GetOffsetShell "$@"\n')
+            tool.chmod(0o755)
+            stack.create({f"{unique}raw.spree": 1})
+            command = command.replace("server …", f"server {stack.brokers}").replace("topic …", f"topic {unique}raw.spree")
+        assert "…" not in command, command
+        holds(command, folder, variables)
+
+
+def test_the_queries_of_the_runbooks_can_be_asked(tmp_path):
+    """By promtool, as if each were a rule's."""
+    spans = [(page, span) for page in RUNBOOKS for span in re.findall(r"`([^`\n]+)`", (ROOT / page).read_text()) if re.search(r"\bkoine_[a-z]", span)]
+    assert len(spans) > 25
+    rules = [{"record": f"runbook:{nth}", "expr": span} for nth, (_, span) in enumerate(spans)]
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps({"groups": [{"name": "runbooks", "rules": rules}]}))
+    done = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr + "\n".join(f"runbook:{nth} {page}: {span}" for nth, (page, span) in enumerate(spans))
 
 
 def test_run_it(deploy, koine):
