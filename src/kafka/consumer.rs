@@ -8,7 +8,7 @@ use super::login::Login;
 use super::record::Record;
 use super::settings::ConsumerSettings;
 use super::trouble::{self, Trouble};
-use super::{Offsets, TopicPartition};
+use super::{Offsets, TopicPartition, native};
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
@@ -20,6 +20,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
+use std::ffi::CString;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 const SHORT_ANSWER: Duration = Duration::from_millis(500);
 /// How long to wait before a question is asked again, at least.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long until a coordinator that cannot tell yet is asked again.
+const NOT_YET: Duration = Duration::from_millis(50);
 /// A log that ends before the committed offset is believed after so many answers: a new leader may be behind for a
 /// moment.
 const ANSWERS_BELIEVED: u32 = 5;
@@ -413,7 +416,9 @@ impl Consumer {
         if !gone.is_empty() {
             state.news.push_back(News::Stalled(gone));
         }
-        state.news.extend(troubles.into_values().next().map(News::Trouble));
+        // Which they all are is on a metric.
+        let first = troubles.into_iter().min_by(|(one, _), (other, _)| one.cmp(other));
+        state.news.extend(first.map(|(_, trouble)| News::Trouble(trouble)));
         Ok(())
     }
 
@@ -449,7 +454,7 @@ impl Consumer {
             return Ok(Places::default());
         }
         let failed = |error: KafkaError| self.explained(&error);
-        let Committed { offsets: committed, mut troubles } = self.committed(partitions, answer)?;
+        let Committed { offsets: committed, mut troubles } = self.committed(partitions, until)?;
         let known: Vec<&TopicPartition> = partitions.iter().filter(|one| !troubles.contains_key(one)).collect();
         let list = |offset| {
             let mut list = TopicPartitionList::with_capacity(known.len());
@@ -482,63 +487,41 @@ impl Consumer {
         Ok(Places { places, troubles })
     }
 
-    /// What the group has committed. The brokers do not tell an offset that an open transaction may change, and librdkafka then
-    /// gives no answer at all to whoever asked for it among others. So who gets none asks for each half alone: those that are held
-    /// keep none of the others waiting. It takes three quarters of the time at most.
-    fn committed(&self, partitions: &[TopicPartition], answer: Duration) -> Result<Committed, Trouble> {
-        let until = Instant::now() + answer * 3 / 4;
-        let mut patience = answer / 4;
-        let mut told = Committed::default();
-        let mut due = VecDeque::from([partitions]);
-        while let Some(some) = due.pop_front() {
+    /// What the group has committed. The brokers do not tell an offset that an open transaction may change: its partition has to
+    /// wait, and no other.
+    fn committed(&self, partitions: &[TopicPartition], until: Instant) -> Result<Committed, Trouble> {
+        let text = |text: &str| CString::new(text).map_err(|error| Trouble::Fatal(error.to_string()));
+        let group = text(&self.group)?;
+        let names = partitions.iter().map(|one| Ok((text(&one.topic)?, one.partition)));
+        let names = names.collect::<Result<Vec<_>, Trouble>>()?;
+        let found = loop {
             let left = until.saturating_duration_since(Instant::now());
-            let list = match left.is_zero() {
-                true => None,
-                false => self.committed_within(some, left.min(patience).max(Duration::from_millis(10)))?,
+            match native::committed(self.base.client(), &group, &names, left.max(Duration::from_millis(10))) {
+                Ok(found) => break found,
+                // A coordinator that has just come, or goes.
+                Err(code) if is_not_yet(code) && left > NOT_YET => std::thread::sleep(NOT_YET),
+                Err(code) => return Err(self.explained(&KafkaError::OffsetFetch(code))),
+            }
+        };
+        let mut found: HashMap<(String, i32), _> = found.into_iter().collect();
+        let mut told = Committed::default();
+        for partition in partitions {
+            let offset = match found.remove(&(partition.topic.to_string(), partition.partition)) {
+                Some(Ok(offset)) => Ok(offset),
+                Some(Err(Code::UnstableOffsetCommit)) => {
+                    Err("an open transaction may change its committed offset".to_owned())
+                }
+                Some(Err(code)) => Err(KafkaError::OffsetFetch(code).to_string()),
+                None => Err("the brokers do not tell its committed offset".to_owned()),
             };
-            match list {
-                Some(list) => {
-                    for partition in some {
-                        match offset_in(&list, partition) {
-                            Ok(offset) => drop(told.offsets.insert(partition.clone(), offset)),
-                            Err(trouble) => drop(told.troubles.insert(partition.clone(), trouble)),
-                        }
-                    }
+            match offset {
+                Ok(offset) => drop(told.offsets.insert(partition.clone(), offset)),
+                Err(why) => {
+                    told.troubles.insert(partition.clone(), Trouble::Retriable(format!("{partition}: {why}")));
                 }
-                None if some.len() > 1 && !left.is_zero() => {
-                    patience = answer / 12;
-                    let (one, other) = some.split_at(some.len() / 2);
-                    due.extend([one, other]);
-                }
-                None => told.troubles.extend(some.iter().map(|partition| {
-                    let why =
-                        "its committed offset is not told: no broker answers, or an open transaction may change it";
-                    (partition.clone(), Trouble::Retriable(format!("{partition}: {why}")))
-                })),
             }
         }
-        match told.troubles.values().next() {
-            // Of none is it known where to start.
-            Some(trouble) if told.offsets.is_empty() => Err(trouble.clone()),
-            _ => Ok(told),
-        }
-    }
-
-    /// The committed offsets of these partitions, if they are told in time.
-    fn committed_within(
-        &self,
-        partitions: &[TopicPartition],
-        time: Duration,
-    ) -> Result<Option<TopicPartitionList>, Trouble> {
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            add(&mut list, partition, Offset::Invalid)?;
-        }
-        match self.base.committed_offsets(list, time) {
-            Ok(list) => Ok(Some(list)),
-            Err(error) if error.rdkafka_error_code() == Some(Code::OperationTimedOut) => Ok(None),
-            Err(error) => Err(self.explained(&error)),
-        }
+        Ok(told)
     }
 
     /// The error with what librdkafka says to it, and what is to be allowed if that is what is wrong.
@@ -665,6 +648,11 @@ impl Consumer {
         done.map_err(|error| Trouble::Fatal(error.to_string()))
     }
 
+    /// The partitions of ours of which it is not known yet where they start.
+    pub fn waiting(&self) -> Vec<TopicPartition> {
+        self.state.borrow().waiting.clone()
+    }
+
     /// The partitions of ours that are paused.
     pub fn paused(&self) -> Vec<TopicPartition> {
         self.state.borrow().assigned.paused().cloned().collect()
@@ -781,6 +769,10 @@ struct Place {
     from: Option<i64>,
     low: i64,
     high: i64,
+}
+
+fn is_not_yet(code: Code) -> bool {
+    matches!(code, Code::CoordinatorLoadInProgress | Code::CoordinatorNotAvailable | Code::NotCoordinator)
 }
 
 /// Outside of the group there is no protocol; an incremental change is then right as well.

@@ -146,7 +146,7 @@ pub fn topic_operations<C: ClientContext>(
     let topics = unsafe { bindings::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()) };
     let topics = Owned::new(topics, bindings::rd_kafka_TopicCollection_destroy).ok_or(RDKafkaErrorCode::Fail)?;
     let kind = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
-    let answer = ask(client, kind, timeout, |handle, options, queue| {
+    let answer = ask(client, kind, timeout, with_operations, |handle, options, queue| {
         // SAFETY: client, topics, options and queue are alive; the call copies what it keeps.
         unsafe { bindings::rd_kafka_DescribeTopics(handle, topics.it, options, queue) };
     })?;
@@ -176,7 +176,7 @@ pub fn group_operations<C: ClientContext>(
     timeout: Duration,
 ) -> Result<Vec<u32>, RDKafkaErrorCode> {
     let kind = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
-    let answer = ask(client, kind, timeout, |handle, options, queue| {
+    let answer = ask(client, kind, timeout, with_operations, |handle, options, queue| {
         let mut names = [name.as_ptr()];
         // SAFETY: client, name, options and queue are alive; the call copies what it keeps.
         unsafe { bindings::rd_kafka_DescribeConsumerGroups(handle, names.as_mut_ptr(), 1, options, queue) };
@@ -196,11 +196,91 @@ pub fn group_operations<C: ClientContext>(
     }
 }
 
-/// Asks the brokers for a description with what is allowed, and waits for the answer.
+/// What a group has committed, by topic and partition, and of which partitions the brokers do not tell it, and why.
+pub type Committed = Vec<((String, i32), Result<Option<i64>, RDKafkaErrorCode>)>;
+
+/// What a group has committed in these partitions. One that an open transaction may change has an error of its own: the
+/// wrapper's call, which is librdkafka's for consumers, asks again for as long as there is one such, and then tells of none.
+pub fn committed<C: ClientContext>(
+    client: &Client<C>,
+    group: &CStr,
+    partitions: &[(CString, i32)],
+    timeout: Duration,
+) -> Result<Committed, RDKafkaErrorCode> {
+    // SAFETY: it is ours to destroy; the size is but a hint.
+    let list = unsafe { bindings::rd_kafka_topic_partition_list_new(0) };
+    let list = Owned::new(list, bindings::rd_kafka_topic_partition_list_destroy).ok_or(RDKafkaErrorCode::Fail)?;
+    for (topic, partition) in partitions {
+        // SAFETY: the list is alive; the topic ends with a zero byte and is copied.
+        unsafe { bindings::rd_kafka_topic_partition_list_add(list.it, topic.as_ptr(), *partition) };
+    }
+    // SAFETY: group and list are alive, and copied.
+    let question = unsafe { bindings::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), list.it) };
+    let question =
+        Owned::new(question, bindings::rd_kafka_ListConsumerGroupOffsets_destroy).ok_or(RDKafkaErrorCode::Fail)?;
+    let kind = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
+    let answer = ask(client, kind, timeout, only_stable, |handle, options, queue| {
+        let mut questions = [question.it];
+        // SAFETY: client, question, options and queue are alive; the call copies what it keeps.
+        unsafe { bindings::rd_kafka_ListConsumerGroupOffsets(handle, questions.as_mut_ptr(), 1, options, queue) };
+    })?;
+    let mut groups = 0;
+    // SAFETY: `ask` has answered with an event of this call, which lives to the end of this function, and with it all that
+    // it lends: the result, `groups` groups, and of the first its error and the list of its partitions, of which `cnt` lie
+    // at `elems`, each with its topic.
+    unsafe {
+        let result = bindings::rd_kafka_event_ListConsumerGroupOffsets_result(answer.it);
+        let first = bindings::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &mut groups);
+        if groups == 0 {
+            return Err(RDKafkaErrorCode::Fail);
+        }
+        match bindings::rd_kafka_error_code(bindings::rd_kafka_group_result_error(*first)) {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+            error => return Err(error.into()),
+        }
+        let found = bindings::rd_kafka_group_result_partitions(*first);
+        if found.is_null() {
+            return Err(RDKafkaErrorCode::Fail);
+        }
+        let count = usize::try_from((*found).cnt).unwrap_or_default();
+        Ok((0..count)
+            .map(|nth| {
+                let one = &*(*found).elems.add(nth);
+                let offset = match one.err {
+                    RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok((one.offset >= 0).then_some(one.offset)),
+                    error => Err(error.into()),
+                };
+                ((text(one.topic), one.partition), offset)
+            })
+            .collect())
+    }
+}
+
+/// # Safety
+/// See below.
+// SAFETY: the caller promises that the options are alive, as in the two below. An error that comes back is ours to destroy.
+type SetOptions = unsafe fn(*mut bindings::rd_kafka_AdminOptions_t);
+
+// SAFETY: as `SetOptions` says.
+unsafe fn with_operations(options: *mut bindings::rd_kafka_AdminOptions_t) {
+    // SAFETY: the caller's promise.
+    let error = unsafe { bindings::rd_kafka_AdminOptions_set_include_authorized_operations(options, 1) };
+    drop(Owned::new(error, bindings::rd_kafka_error_destroy));
+}
+
+// SAFETY: as `SetOptions` says.
+unsafe fn only_stable(options: *mut bindings::rd_kafka_AdminOptions_t) {
+    // SAFETY: the caller's promise.
+    let error = unsafe { bindings::rd_kafka_AdminOptions_set_require_stable_offsets(options, 1) };
+    drop(Owned::new(error, bindings::rd_kafka_error_destroy));
+}
+
+/// Asks the brokers, and waits for the answer.
 fn ask<C: ClientContext>(
     client: &Client<C>,
     kind: bindings::rd_kafka_admin_op_t,
     timeout: Duration,
+    set: SetOptions,
     call: impl FnOnce(*mut bindings::rd_kafka_t, *const bindings::rd_kafka_AdminOptions_t, *mut bindings::rd_kafka_queue_t),
 ) -> Result<Owned<bindings::rd_kafka_event_t>, RDKafkaErrorCode> {
     let handle = client.native_ptr();
@@ -210,11 +290,10 @@ fn ask<C: ClientContext>(
         unsafe { (bindings::rd_kafka_AdminOptions_new(handle, kind), bindings::rd_kafka_queue_new(handle)) };
     let options = Owned::new(options, bindings::rd_kafka_AdminOptions_destroy).ok_or(RDKafkaErrorCode::Fail)?;
     let queue = Owned::new(queue, bindings::rd_kafka_queue_destroy).ok_or(RDKafkaErrorCode::Fail)?;
-    // SAFETY: the options are alive; no text of an error is asked for. An error that comes back is ours to destroy.
+    // SAFETY: the options are alive; no text of an error is asked for.
     unsafe {
         bindings::rd_kafka_AdminOptions_set_request_timeout(options.it, timeout_ms, std::ptr::null_mut(), 0);
-        let error = bindings::rd_kafka_AdminOptions_set_include_authorized_operations(options.it, 1);
-        drop(Owned::new(error, bindings::rd_kafka_error_destroy));
+        set(options.it);
     }
     call(handle, options.it, queue.it);
     // SAFETY: the queue is alive. The request has a timeout of its own, and a second more is waited for its event.

@@ -152,7 +152,7 @@ impl<'w> Courier<'w> {
         };
         let metrics = &self.worker.plan.metrics;
         metrics.rebuild(rebuild);
-        if end == TransactionEnd::Fatal {
+        if matches!(why, Trouble::Fatal(_)) {
             metrics.producer_fatal(self.producer.as_ref().and_then(Producer::fatal_code));
         }
         if self.worker.plan.exactly_once {
@@ -276,17 +276,20 @@ impl<'w> Courier<'w> {
         self.worker.control.watched(&self.worker.pulse, call)
     }
 
-    /// How long an answer is waited for. The broker ends a transaction after half of it.
+    /// How long an answer is waited for while brokers answer others. They end a transaction after half of it.
     fn patience(&self) -> Duration {
         self.worker.plan.transaction_timeout * 2
     }
 
-    /// Calls until the answer is not "later". A producer that has none for longer than the broker itself keeps a transaction will
-    /// never have one: by then the transaction is over, and another producer finds out how the group stands.
+    /// Calls until the answer is not "later". A producer that has none for so long though the brokers are there will never have
+    /// one; another finds out how the group stands.
     fn until_answered(&mut self, call: impl Fn(&Producer) -> Result<(), Trouble>) -> Result<(), Trouble> {
         let mut backoff = Backoff::new();
-        let begun = Instant::now();
+        let mut begun = Instant::now();
         loop {
+            if !self.worker.heart.do_brokers_answer() {
+                begun = Instant::now();
+            }
             let Some(producer) = &self.producer else { return Err(Trouble::Fatal("there is no producer".to_owned())) };
             match self.watched(|| call(producer)) {
                 Err(Trouble::Retriable(why)) if begun.elapsed() > self.patience() => {
@@ -459,6 +462,7 @@ impl<'w> Courier<'w> {
                             let Plan { outputs, metrics, .. } = &*self.worker.plan;
                             outputs.forget(raw.topic);
                             metrics.dead_letter_failed(&outputs.dead_letter(raw.topic));
+                            metrics.message_not_sent(&outputs.dead_letter(raw.topic), trouble.kind());
                         });
                     }
                     // What went before it may be what is really wrong, and only flushing hears of that.

@@ -508,15 +508,15 @@ impl<'c> Session<'_, 'c> {
                 for one in partitions {
                     // Its topic may have more of them than before, and the dead letters' topic too.
                     self.worker.plan.outputs.forget(&one.topic);
-                    let gauges = metrics.partition(&one.topic, one.partition);
+                    let made = || metrics.partition(&one.topic, one.partition);
+                    let gauges = self.gauges.entry(one.clone()).or_insert_with(made);
                     gauges.held(self.is_held);
+                    gauges.waits(false);
+                    gauges.stopped(0);
                     if let Some(every) = self.worker.plan.expected(&one.topic) {
                         gauges.expect_every(every);
                     }
                     metrics.dead_letter_topic(&self.worker.plan.outputs.dead_letter(&one.topic));
-                    if let Some(old) = self.gauges.insert(one.clone(), gauges) {
-                        old.release();
-                    }
                     self.begin(&one)?;
                 }
             }
@@ -781,6 +781,7 @@ impl<'c> Session<'_, 'c> {
             return Ok(());
         }
         self.balance();
+        self.show_waiting();
         let lag = self.consumer.lag();
         // Asking those that are away takes its time: what may be asked of the others is done in between.
         self.lag_at = Instant::now();
@@ -804,6 +805,16 @@ impl<'c> Session<'_, 'c> {
         let flowing: Vec<Lag> = lag.into_iter().filter(|lag| !paused.contains(&lag.partition)).collect();
         let suspects = self.progress.look(Instant::now(), &flowing);
         if suspects.is_empty() { Ok(()) } else { self.look_into(&suspects) }
+    }
+
+    /// A partition that cannot be read yet is ours all the same: whoever looks has to see that it falls behind, and why.
+    fn show_waiting(&mut self) {
+        let waiting = self.consumer.waiting();
+        for one in &waiting {
+            let metrics = &self.worker.plan.metrics;
+            self.gauges.entry(one.clone()).or_insert_with(|| metrics.partition(&one.topic, one.partition));
+        }
+        self.gauges.iter().for_each(|(partition, gauges)| gauges.waits(waiting.contains(partition)));
     }
 
     /// What is behind is what has not been read, and what has been and is not committed. Markers of transactions, beyond which

@@ -65,6 +65,7 @@ impl Metrics {
         let gauges = PartitionGauges { of, labels: [topic.to_owned(), partition.to_string()] };
         gauges.breaker(BreakerLevel::Closed, false);
         gauges.held(false);
+        gauges.waits(false);
         gauges.stopped(0);
         gauges.imbalance(0);
         gauges.of.ages.update(&gauges.labels, |_| ());
@@ -98,9 +99,10 @@ pub enum BreakerLevel {
 }
 
 /// The reasons of `koine_partition_paused`.
-const REASONS: [&str; 2] = [BY_BREAKER, BY_BACKPRESSURE];
+const REASONS: [&str; 3] = [BY_BREAKER, BY_BACKPRESSURE, BY_OFFSET];
 const BY_BREAKER: &str = "breaker";
 const BY_BACKPRESSURE: &str = "backpressure";
+const BY_OFFSET: &str = "offset";
 
 impl PartitionGauges {
     /// So many records are not committed yet, by the brokers' word.
@@ -142,6 +144,11 @@ impl PartitionGauges {
     /// Reading waits until what was read is delivered, or goes on.
     pub fn held(&self, is_held: bool) {
         self.paused(BY_BACKPRESSURE, is_held);
+    }
+
+    /// It is not known yet where to start, or it is.
+    pub fn waits(&self, waits: bool) {
+        self.paused(BY_OFFSET, waits);
     }
 
     fn paused(&self, reason: &str, is_paused: bool) {

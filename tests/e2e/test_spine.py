@@ -307,6 +307,7 @@ def assert_delivered(stack, deployment, exactly_once=True):
         assert [place for place, count in found.items() if count > 1][:10] == [], "doubled"
         in_order(records)
     assert stack.read(deployment.dead, decode=None) == []
+    return records
 
 
 @pytest.mark.timeout(480)
@@ -352,7 +353,7 @@ def test_sigterm_drains_under_load(stack, deploy):
 
 
 def test_at_least_once_delivers_everything(stack, deploy):
-    """With a kill in the middle: then records may repeat, and none may be missing."""
+    """With a kill in the middle: then records may repeat, each under its own event_id, and none may be missing."""
     deployment = deploy(BULK_RAW, delivery="at_least_once")
     load = Load(stack, deployment)
     load.produce(10_000)
@@ -364,32 +365,44 @@ def test_at_least_once_delivers_everything(stack, deploy):
     with deployment.process() as koine:
         deployment.wait_consumed()
         koine.stop()
-    assert_delivered(stack, deployment, exactly_once=False)
+    records = assert_delivered(stack, deployment, exactly_once=False)
+    ids = {}
+    for record in records:
+        ids.setdefault((*record.source, record.event["meta"]["source"]["index"]), set()).add(record.event["meta"]["event_id"])
+    assert {webhook: some for webhook, some in ids.items() if len(some) > 1} == {}, "a double that readers cannot tell by its id"
+    assert len(set().union(*ids.values())) == len(ids), "two webhooks with one id"
 
 
-def test_offsets_that_a_transaction_holds_keep_their_partition_waiting_and_no_other(stack, deploy):
+def test_offsets_that_a_transaction_holds_keep_their_partitions_waiting_and_no_other(stack, deploy):
     """Brokers do not tell an offset that an open transaction may change, as one that a killed process has left behind."""
-    deployment = deploy({"raw.spree": ("spree", 6)})
+    deployment = deploy({"raw.spree": ("spree", 8)})
     [topic] = deployment.sources
-    stack.produce(topic, [dict(record, partition=nth % 6) for nth, record in enumerate(Bulk("spree").take(60))])
+    held, others = {1, 4, 6}, {0, 2, 3, 5, 7}
+    stack.produce(topic, [dict(record, partition=nth % 8) for nth, record in enumerate(Bulk("spree").take(80))])
     other = Producer({"bootstrap.servers": stack.brokers, "transactional.id": f"other-{uuid.uuid4()}", "transaction.timeout.ms": 300_000})
     member = Consumer({"bootstrap.servers": stack.brokers, "group.id": deployment.group})
     other.init_transactions(30)
     other.begin_transaction()
-    # So far it is as if nine records of this partition were done.
-    other.send_offsets_to_transaction([TopicPartition(topic, 4, 9)], member.consumer_group_metadata(), 30)
+    # So far it is as if nine records of these partitions were done.
+    other.send_offsets_to_transaction([TopicPartition(topic, partition, 9) for partition in held], member.consumer_group_metadata(), 30)
     with deployment.process() as koine:
-        def waits():
+        def done(partitions):
             committed = stack.committed(deployment.group, [topic])
-            return all(committed[topic, partition] == 10 for partition in (0, 1, 2, 3, 5))
-        wait_for(lambda: koine.alive() and waits(), "the others are read", 60)
-        wait_for(lambda: f"{topic} [4]: its committed offset is not told" in koine.output(), "the log names the partition", 60)
-        assert stack.committed(deployment.group, [topic])[topic, 4] < 0, "it has waited"
-        assert not any(record.source[1] == 4 for record in stack.read(deployment.canonical))
+            return all(committed[topic, partition] == 10 for partition in partitions)
+
+        def waiting():
+            return {int(labels["partition"]) for name, labels, value in koine.metrics()
+                    if name == "koine_partition_paused" and labels["reason"] == "offset" and value}
+        wait_for(lambda: koine.alive() and done(others), "the others are read", 60)
+        wait_for(lambda: f"{topic} [1]: an open transaction may change its committed offset" in koine.output(), "the log says why", 60)
+        wait_for(lambda: waiting() == held, "a metric says which", 60)
+        assert not any(record.source[1] in held for record in stack.read(deployment.canonical))
         other.commit_transaction(30)
         deployment.wait_consumed()
+        wait_for(lambda: waiting() == set(), "none waits any more", 60)
         koine.stop()
-    assert [record.source[2] for record in stack.read(deployment.canonical) if record.source[1] == 4] == [9], "it has begun where the transaction says"
+    begun = sorted(record.source[1:3] for record in stack.read(deployment.canonical) if record.source[1] in held)
+    assert begun == [(1, 9), (4, 9), (6, 9)], "where the transaction says"
     member.close()
 
 
