@@ -34,7 +34,7 @@ class Controller(servers.Kafka):
 class Broker(servers.Kafka):
     def __init__(self, directory):
         self.controller = Controller(directory.with_name("controller"))
-        self.reigns = 0
+        self.dethroned = None
         super().__init__(directory)
 
     def cluster(self):
@@ -44,12 +44,19 @@ class Broker(servers.Kafka):
         text = settings(process_roles="broker", node_id="2", listeners="PLAINTEXT://127.0.0.1:{port}", controlled_shutdown_enable="false")
         self.properties.write_text(text.format(port=self.port, controller=self.controller.port, data=self.dir / "data"))
 
+    def stop(self):
+        self.dethroned = self.controller.dethroned()
+        super().stop()
+
+    def kill(self):
+        self.dethroned = self.controller.dethroned()
+        super().kill()
+
     def launch(self):
         if not self.controller.process:
             self.controller.launch()
         else:
-            wait_for(lambda: self.controller.dethroned() >= self.reigns, "the controller has seen the broker go", 120, 0.2)
-        self.reigns += 1
+            wait_for(lambda: self.controller.dethroned() > self.dethroned, "the controller has seen the broker go", 120, 0.2)
         super().launch()
 
     def forgot(self):
