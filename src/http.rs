@@ -244,6 +244,8 @@ impl Server {
 
 async fn show_metrics(State(pages): State<Arc<Pages>>, headers: HeaderMap) -> impl IntoResponse {
     let exposition = negotiate(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
+    // As `/readyz` would answer now.
+    pages.metrics.ready(pages.health.not_ready().is_empty());
     ([(CONTENT_TYPE, exposition.content_type())], pages.metrics.render(exposition))
 }
 
@@ -403,6 +405,26 @@ mod tests {
         assert!(open.text().await.unwrap().ends_with("# EOF\n"));
         let version = json!({"name": "koine", "version": "1.2.3", "build": "1.2.3+x", "librdkafka": "2.12.1"});
         assert_eq!(get(&server, "/version").await, (200, version));
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn whether_it_is_ready_is_a_metric() {
+        let (server, health) = start(Duration::from_secs(60)).await;
+        let ready = async || {
+            let page =
+                reqwest::get(format!("http://{}/metrics", server.address())).await.unwrap().text().await.unwrap();
+            page.lines().find_map(|line| line.strip_prefix("koine_ready ")).unwrap().to_owned()
+        };
+        assert_eq!((ready().await.as_str(), get(&server, "/readyz").await.0), ("0", 503));
+        health.schemas_pinned(true);
+        let heart = health.worker();
+        heart.producer_ready(true);
+        assert_eq!((ready().await.as_str(), get(&server, "/readyz").await.0), ("0", 503));
+        heart.group_joined(true);
+        assert_eq!((ready().await.as_str(), get(&server, "/readyz").await.0), ("1", 200));
+        heart.group_joined(false);
+        assert_eq!((ready().await.as_str(), get(&server, "/readyz").await.0), ("0", 503));
         server.stop().await;
     }
 

@@ -13,13 +13,13 @@ use crate::config::{self, Config, Delivery, GroupProtocol, LogFormat, Source};
 use crate::http::{self, Health, Server};
 use crate::kafka::{self, Connection};
 use crate::pipeline::{
-    BreakerPlan, BreakerRules, Exit, Handle, HeaderSets, Limits, Only, Outputs, Plan, Policy, Service, tables,
+    BreakerPlan, BreakerRules, Exit, Handle, HeaderSets, Limits, NotReady, Only, Outputs, Plan, Policy, Service, tables,
 };
 use crate::telemetry::{self, BuildInfo, Metrics};
 use crate::translate::{BUILD, Extensions, SourceSettings, time_zone};
 use crate::vendors::vendor;
 use certificates::Certificates;
-use reload::{Changed, Reload};
+use reload::{Next, Reload};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,29 +72,50 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut reload = Reload::new(arguments.config.as_deref(), &runtime);
     let Some(mut running) = start(&config, &runtime, request, stopped.clone())? else { return Ok(()) };
     let mut certificates = Certificates::new(&config);
-    while !running.is_finished() && !running.is_refused() && !*stopped.borrow() {
+    let mut next: Option<Next> = None;
+    while !running.is_over(&stopped) {
         certificates.look(&running.metrics);
         if reload.is_due() {
-            running = match reload.read(&config) {
-                Ok(Changed { config: new, changed, kept }) => {
-                    for setting in kept {
+            next = match reload.read(&config) {
+                Ok(changed) => {
+                    for setting in &changed.kept {
                         tracing::warn!(setting, "this setting needs a restart; it stays as it was");
                     }
-                    config = new;
-                    certificates.follow(&config, &running.metrics);
-                    running.with(&config, &changed)?
+                    Some(Next::new(changed))
                 }
                 Err(why) => {
                     tracing::error!(why, "the configuration has a mistake; everything stays as it was");
                     running.metrics.reload(false);
-                    running
+                    None
                 }
             };
         }
-        std::thread::sleep(Duration::from_millis(20));
+        if let Some(new) = next.take_if(|new| new.is_due()) {
+            match running.is_possible(&new, &stopped) {
+                None => break,
+                Some(Ok(())) => {
+                    config = new.config;
+                    certificates.follow(&config, &running.metrics);
+                    running = running.with(&config, &new.changed)?;
+                }
+                Some(Err(not_ready)) => {
+                    let (NotReady::Wait(why) | NotReady::Never(why)) = &not_ready;
+                    tracing::error!(why, "the configuration cannot take effect; everything stays as it was");
+                    // It was read once, however often it is tried.
+                    if new.is_first {
+                        running.metrics.reload(false);
+                    }
+                    next = matches!(not_ready, NotReady::Wait(_)).then(|| new.again());
+                }
+            }
+        }
+        std::thread::sleep(NAP);
     }
     running.stop()
 }
+
+/// How often it is looked whether there is something to do.
+const NAP: Duration = Duration::from_millis(20);
 
 /// What can be known to be wrong before anything is started.
 fn check(config: &Config) -> Result<(), Failure> {
@@ -198,11 +219,37 @@ pub fn start<'r>(
 }
 
 impl Running<'_> {
+    /// Whether what is written with another configuration is there, made where it may be made. Workers that have started wait for
+    /// it for as long as it takes, and whoever translates now would have stopped for them. `None`: it is over meanwhile.
+    fn is_possible(&self, next: &Next, stopped: &watch::Receiver<bool>) -> Option<Result<(), NotReady>> {
+        if !next.needs_workers() {
+            return Some(Ok(()));
+        }
+        let config = next.config.clone();
+        let prepare = move || {
+            let is_raw = |topic: &str| config.source_of(topic).is_some();
+            outputs(&config).prepare(&connection(&config), is_raw)
+        };
+        // On its own, since brokers that do not answer are waited for, and a stop is not to wait with them.
+        let asking = match std::thread::Builder::new().name("koine-reload".to_owned()).spawn(prepare) {
+            Ok(asking) => asking,
+            Err(error) => return Some(Err(NotReady::Wait(format!("no thread to ask for the topics: {error}")))),
+        };
+        while !asking.is_finished() {
+            if self.is_over(stopped) {
+                return None;
+            }
+            std::thread::sleep(NAP);
+        }
+        let has_panicked = |_| Err(NotReady::Never("asking for the topics has panicked".to_owned()));
+        Some(asking.join().unwrap_or_else(has_panicked))
+    }
+
     /// The same with other settings: finishes what is at hand as for a stop, and goes on from there. Pages and schemas stay.
     fn with(self, config: &Config, changed: &[String]) -> Result<Self, Failure> {
         telemetry::set_level(&config.log.level).map_err(Failure::Usage)?;
-        self.metrics.reload(true);
-        if changed.iter().all(|setting| setting == "log.level") {
+        if !reload::needs_workers(changed) {
+            self.metrics.reload(true);
             tracing::info!(?changed, "the configuration was read again");
             return Ok(self);
         }
@@ -217,7 +264,14 @@ impl Running<'_> {
         let mut plan = plan(config, self.schemas, request, Arc::clone(&self.metrics), Arc::clone(&self.health));
         plan.traces = self.exporter.as_ref().map(Exporter::traces);
         let handle = Service::start(plan).map_err(failure)?;
+        // Not before: whoever reads it and then asks whether it is ready asks about the new workers.
+        self.metrics.reload(true);
         Ok(Running { handle, ..self })
+    }
+
+    /// Whether it has ended, or is to.
+    fn is_over(&self, stopped: &watch::Receiver<bool>) -> bool {
+        self.is_finished() || self.is_refused() || *stopped.borrow()
     }
 
     /// Where the pages are.

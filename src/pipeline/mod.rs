@@ -33,5 +33,5 @@ pub use breaker::Rules as BreakerRules;
 pub use counts::tables;
 pub use dead_letter::{HeaderSets, Policy};
 pub use only::{Only, Selection};
-pub use outputs::Outputs;
+pub use outputs::{NotReady, Outputs};
 pub use service::{BreakerPlan, Exit, Handle, Limits, Plan, Service, SourceOf, Stop};

@@ -107,7 +107,7 @@ metrics! { METRICS:
     REBALANCE_DURATION = "koine_rebalance_duration_seconds" Kind::Histogram(CALLS), ["kind"],
         "From hearing of a rebalance to having answered it: to read what came, to have delivered what goes.";
     PAUSED = "koine_partition_paused" GAUGE, ["topic", "partition", "reason"],
-        "1 while the partition is not read though it could be: `breaker`, or `backpressure` (what was read cannot be delivered).";
+        "1 while the partition is not read: `breaker`, `backpressure` (what was read cannot be delivered), or `offset` (the brokers do not tell where to start).";
     STOPPED = "koine_partition_stopped" GAUGE, ["topic", "partition"],
         "Records that are gone before they were read, where that stopped the partition (see --accept-loss).";
     BREAKER = "koine_breaker_state" GAUGE, ["topic", "partition"], "The partition's breaker: 0 closed, 1 probing, 2 open.";
@@ -128,6 +128,8 @@ metrics! { METRICS:
     BROKERS = "koine_brokers_reachable" GAUGE, ["worker"],
         "1 if a broker answered this worker when it was asked last, 0 if none did. Asked every 15 s, and every 2 s while there is trouble.";
     WORKERS = "koine_workers" GAUGE, [], "Workers of this process.";
+    READY = "koine_ready" GAUGE, [],
+        "1 while /readyz says yes, 0 while it does not: a process that waits for topics, for the registry, for brokers or for its group lives and translates nothing.";
 
     REGISTRY_STATE = "koine_schema_registry_state" GAUGE, ["state"],
         "1 for the state of the schema registry: waiting (asking, or asking again), pinned (all ids known and confirmed), bundle (ids from a bundle, not confirmed yet), away (confirmed, and it does not answer now), missing (confirmed, and forgotten by it), refused (a schema is not registered, or an id is another schema's).";
@@ -143,11 +145,11 @@ metrics! { METRICS:
         "The schema in use for a subject; always 1. `version` is empty where the ids are a bundle's; `fingerprint` is the beginning of the SHA-256 of its text.";
 
     RELOADS = "koine_config_reloads_total" COUNTER, ["result"],
-        "Times the configuration was read again while running, by SIGHUP or since the file has changed: ok, failed (everything stays as it was).";
+        "Times the configuration was read again while running, by SIGHUP or since the file has changed: ok (it is in effect), failed (everything stays as it was).";
     RELOAD_SUCCESS = "koine_config_last_reload_success_timestamp_seconds" GAUGE, [],
         "When the configuration in effect was read.";
     RELOAD_SUCCESSFUL = "koine_config_last_reload_successful" GAUGE, [],
-        "1 at start and as long as the last reading of the configuration succeeded; 0 from one that failed until the next that succeeds.";
+        "1 at start and as long as the last configuration that was read is in effect; 0 from one that has a mistake, asks for what only a restart can change, or whose topics are not there, until one takes effect.";
     CERTIFICATES = "koine_certificate_expiry_timestamp_seconds" GAUGE, ["setting"],
         "When the certificates end that a setting names: of our own and its chain the first, of those we trust the last. Looked at every minute; without a series where it cannot be read.";
     SPANS = "koine_trace_spans_total" COUNTER, ["result"],

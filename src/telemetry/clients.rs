@@ -104,6 +104,7 @@ pub(super) struct Clients {
     certificates: IntGaugeVec,
     brokers: IntGaugeVec,
     workers: IntGauge,
+    ready: IntGauge,
 }
 
 impl Clients {
@@ -150,6 +151,7 @@ impl Clients {
             spans: PerWord::new(|word| spans.with_label_values(&[word])),
             brokers: make.gauges(&catalog::BROKERS)?,
             workers: make.gauge(&catalog::WORKERS)?,
+            ready: make.gauge(&catalog::READY)?,
         })
     }
 }
@@ -227,6 +229,11 @@ impl Metrics {
 
     pub fn workers(&self, count: usize) {
         self.clients.workers.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the process is ready, as it is when somebody asks.
+    pub fn ready(&self, is_it: bool) {
+        self.clients.ready.set(i64::from(is_it));
     }
 
     /// What librdkafka tells of a worker's producer: JSON, if nothing has cut it off. Nothing else depends on it.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support import Bulk, at, wait_for
+from support import Bulk, at, dlq_topic, wait_for
 from test_breaker import SOON, Feed, assert_each_once, gauge, until_open
 
 pytestmark = pytest.mark.timeout(240)
@@ -29,8 +29,15 @@ def last_was_successful(koine):
 
 def workers(koine):
     """The threads that read: others, once the workers have started anew."""
-    tasks = Path(f"/proc/{koine.process.pid}/task").iterdir()
-    return {int(task.name) for task in tasks if (task / "comm").read_text().startswith("koine-worker-")}
+    found = set()
+    for task in Path(f"/proc/{koine.process.pid}/task").iterdir():
+        try:
+            name = (task / "comm").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
+        if name.startswith("koine-worker-"):
+            found.add(int(task.name))
+    return found
 
 
 def change(koine, settings):
@@ -101,6 +108,108 @@ def test_what_can_be_changed_is_and_what_cannot_is_named(stack, deploy):
     assert at(events["e0"], "order.email") == "somebody@example.com" and events["e0"]["extensions"]
     for late in ("e1", "e2", "e10"):
         assert at(events[late], "order.email") is None and not events[late]["extensions"], late
+
+
+def without_their_topics(log):
+    return [line for line in log.splitlines() if "cannot take effect" in line]
+
+
+def test_a_source_without_its_dead_letter_topic_stops_nobody(stack, deploy):
+    """Nothing is changed until the topics are there: neither the sources nor what else is in the file."""
+    deployment = deploy({"raw.spree": ("spree", 1)})
+    [first] = deployment.sources
+    late, dead = deployment.prefix + "raw.late", dlq_topic(deployment.prefix, deployment.prefix + "raw.late")
+    stack.create({late: 1})
+    with deployment.process() as koine:
+        stack.produce(first, [order(0)])
+        stack.produce(late, [order(10)])
+        deployment.wait_consumed()
+        then, good = workers(koine), Path(koine.config_file).read_text()
+        assert len(then) == 1
+        sources = [{"topics": [topic], "vendor": "spree"} for topic in (first, late)]
+        change(koine, {"privacy": {"contact": "drop"}, "sources": sources})
+        wait_for(lambda: reloads(koine)["failed"] >= 1, "it is told that it cannot be", 60)
+        assert not last_was_successful(koine)
+        assert all("ERROR" in line and f"missing: {dead}" in line for line in without_their_topics(koine.output()))
+        # The same workers go on by the old settings.
+        stack.produce(first, [order(1)])
+        deployment.wait_consumed()
+        assert koine.status("/readyz") == 200 and workers(koine) == then and reloads(koine)["ok"] == 0
+        failed = reloads(koine)["failed"]
+        koine.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: reloads(koine)["failed"] > failed, "it is tried again and still not there", 60)
+        assert not last_was_successful(koine) and koine.status("/readyz") == 200
+
+        # Somebody goes back to what was: that is in effect already.
+        Path(koine.config_file).write_text(good)
+        koine.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: last_was_successful(koine), "the file is as it was", 30)
+        assert workers(koine) == then
+
+        # And once more, with the topic after it.
+        done, failed = reloads(koine)["ok"], reloads(koine)["failed"]
+        change(koine, {"privacy": {"contact": "drop"}, "sources": sources})
+        koine.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: reloads(koine)["failed"] > failed, "it is missing again", 60)
+        stack.create({dead: 1})
+        koine.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: reloads(koine)["ok"] > done, "it is in effect", 60)
+        assert last_was_successful(koine)
+        wait_for(lambda: koine.alive() and koine.status("/readyz") == 200, "ready again", 60)
+        assert workers(koine).isdisjoint(then)
+        deployment.sources[late] = "spree"
+        stack.produce(first, [order(2)])
+        deployment.wait_consumed()
+        koine.stop()
+    events = {at(record.event, "meta.source.event_id"): record.event for record in stack.read(deployment.canonical, decode="fastavro")}
+    assert events.keys() == {"e0", "e1", "e2", "e10"}, "each once, and all of them"
+    assert [at(events[name], "order.email") is None for name in ("e0", "e1", "e2", "e10")] == [False, False, True, True]
+
+
+def test_a_source_whose_topics_come_by_themselves_is_read(stack, deploy):
+    """Nobody has to tell koine."""
+    deployment = deploy({"raw.spree": ("spree", 1)})
+    [first] = deployment.sources
+    late = deployment.prefix + "raw.late"
+    stack.create({late: 1})
+    with deployment.process() as koine:
+        stack.produce(late, [order(0)])
+        change(koine, {"sources": [{"topics": [topic], "vendor": "spree"} for topic in (first, late)]})
+        wait_for(lambda: reloads(koine)["failed"] >= 1, "it is told that it cannot be", 60)
+        stack.create({dlq_topic(deployment.prefix, late): 1})
+        wait_for(lambda: reloads(koine)["ok"] == 1, "it is tried again", 90)
+        assert last_was_successful(koine) and reloads(koine)["failed"] == 1, "it was read once"
+        deployment.sources[late] = "spree"
+        deployment.wait_consumed()
+        koine.stop()
+
+
+def test_a_configuration_that_no_waiting_helps_ends_nothing(stack, deploy):
+    """A compacted topic ends a koine that starts, and not one that runs."""
+    deployment = deploy({"raw.spree": ("spree", 1)})
+    [topic] = deployment.sources
+    with deployment.process() as koine:
+        stack.produce(topic, [order(0)])
+        deployment.wait_consumed()
+        then = workers(koine)
+        stack.configure(deployment.canonical[0], "cleanup.policy", "compact")
+        change(koine, {"privacy": {"contact": "drop"}})
+        wait_for(lambda: reloads(koine)["failed"] >= 1, "it is told that it cannot be", 60)
+        assert not last_was_successful(koine)
+        stack.produce(topic, [order(1)])
+        deployment.wait_consumed()
+        assert koine.status("/readyz") == 200 and workers(koine) == then
+        assert all("is compacted" in line for line in without_their_topics(koine.output()))
+        stack.configure(deployment.canonical[0], "cleanup.policy", "delete")
+        koine.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: reloads(koine)["ok"] == 1, "it is in effect", 60)
+        wait_for(lambda: koine.alive() and koine.status("/readyz") == 200, "ready again", 60)
+        assert last_was_successful(koine) and workers(koine).isdisjoint(then)
+        stack.produce(topic, [order(2)])
+        deployment.wait_consumed()
+        koine.stop()
+    events = {at(record.event, "meta.source.event_id"): record.event for record in stack.read(deployment.canonical, decode="fastavro")}
+    assert [at(events[name], "order.email") is None for name in ("e0", "e1", "e2")] == [False, False, True]
 
 
 def test_only_the_level_needs_no_pause(stack, deploy):

@@ -255,6 +255,15 @@ def test_opentelemetrys_names_are_there_on_request_only(deploy):
 
 # ---- probes ----
 
+def ready(koine):
+    """What the metric says, which has to be what /readyz says. Asked again where it changes between the two."""
+    def both():
+        [value] = [value for name, _, value in koine.metrics() if name == "koine_ready"]
+        status = koine.status("/readyz")
+        return (value,) if (value, status) in ((1, 200), (0, 503)) else None
+    return wait_for(lambda: koine.alive() and both(), "koine_ready is what /readyz says", 30, 0.1)[0] == 1
+
+
 @pytest.fixture
 def own_broker(tmp_path):
     """A broker that can be stopped without taking it away from others."""
@@ -276,6 +285,7 @@ def test_with_everything_away_it_lives_and_is_not_ready_until_it_is_back(stack, 
     with deployment.process() as running:
         world.produce("probe.raw.spree", bulk.take(100))
         deployment.wait_consumed()
+        assert ready(running)
         proxy.fault = "reset"
         own_broker.stop()
         wait_for(lambda: running.status("/readyz") == 503, "not ready without a broker", 60, 0.2)
@@ -288,15 +298,36 @@ def test_with_everything_away_it_lives_and_is_not_ready_until_it_is_back(stack, 
         states = {labels["state"] for name, labels, value in running.metrics() if name == "koine_schema_registry_state" and value}
         assert states == {"away"}
         assert [value for name, _, value in running.metrics() if name == "koine_brokers_reachable"] == [0]
+        assert not ready(running)
         assert not any(name == "koine_consumer_lag_records" for name, _, _ in running.metrics()), "an old number is no lag"
         proxy.fault = None
         own_broker.start()
         wait_for(lambda: running.alive() and running.status("/readyz") == 200, "ready again", 90, 0.2)
+        assert ready(running)
         assert [value for name, _, value in running.metrics() if name == "koine_brokers_reachable"] == [1]
         world.produce("probe.raw.spree", bulk.take(100))
         wait_for(lambda: running.alive() and running.total("outcome", outcome="event") == 200, "all went through", 90)
         running.stop()
     proxy.close()
+
+
+def test_a_process_that_waits_for_its_topics_from_the_start_says_so(stack, koine, tmp_path):
+    """It has no worker, no lag and no count; it lives, and only this tells."""
+    prefix = "waiting."
+    stack.create({f"{prefix}raw.spree": 1})
+    deployment = support.Deployment(stack, koine, tmp_path, prefix, {f"{prefix}raw.spree": "spree"}, f"{prefix}koine")
+    deployment.register()
+    process = deployment.process()
+    try:
+        process.start()
+        wait_for(lambda: process.alive() and "waiting for topics" in process.output(), "it waits", 60)
+        assert not ready(process) and process.status("/livez") == 200 and "no worker" in process.get("/readyz")[1]
+        deployment.create_outputs()
+        process.wait_ready()
+        assert ready(process)
+        process.stop()
+    finally:
+        process.kill()
 
 
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17

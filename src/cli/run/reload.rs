@@ -1,5 +1,6 @@
 //! A configuration that changes while koine runs: on SIGHUP, and when the file has changed. What can be changed is, by stopping the
-//! workers as for a restart and starting them anew; what cannot be is named. A configuration with a mistake changes nothing.
+//! workers as for a restart and starting them anew; what cannot be is named. A configuration with a mistake changes nothing, nor does one
+//! whose topics are not there.
 
 use super::{Failure, configuration};
 use crate::config::Config;
@@ -10,6 +11,9 @@ use tokio::sync::watch;
 
 /// How often the file is looked at. What has changed counts once it has been the same for so long: it may be half written.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How often a configuration is tried whose topics are not there yet.
+const TRY_EVERY: Duration = Duration::from_secs(30);
 
 /// What is made once for the whole life of the process, or is told to others: schemas and the names they are registered under, pages, lines, spans.
 const NEEDS_RESTART: &[&str] = &["registry.", "topics.", "http.", "metrics.", "traces.", "log.format"];
@@ -90,6 +94,41 @@ pub struct Changed {
     pub changed: Vec<String>,
     /// Settings that wait for a restart.
     pub kept: Vec<String>,
+}
+
+/// A configuration that was read and is not in effect yet.
+pub struct Next {
+    pub config: Config,
+    pub changed: Vec<String>,
+    /// Whether it has not been tried before.
+    pub is_first: bool,
+    try_at: Instant,
+}
+
+impl Next {
+    pub fn new(Changed { config, changed, .. }: Changed) -> Next {
+        Next { config, changed, is_first: true, try_at: Instant::now() }
+    }
+
+    /// The same, to be tried once more after a while.
+    pub fn again(self) -> Next {
+        Next { is_first: false, try_at: Instant::now() + TRY_EVERY, ..self }
+    }
+
+    /// Whether it is time to try it.
+    pub fn is_due(&self) -> bool {
+        self.try_at <= Instant::now()
+    }
+
+    /// Whether other workers have to start for it.
+    pub fn needs_workers(&self) -> bool {
+        needs_workers(&self.changed)
+    }
+}
+
+/// Whether other workers have to start for settings that have changed.
+pub fn needs_workers(changed: &[String]) -> bool {
+    changed.iter().any(|setting| setting != "log.level")
 }
 
 /// The secrets that are others now. Where they are shown they look alike.
