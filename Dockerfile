@@ -7,6 +7,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
+# What koine_build_info says of where it comes from; it cannot be asked of git, since .dockerignore leaves that out.
+ARG KOINE_COMMIT=unknown
 RUN image/build && image/assemble target/image/koine /root-of-image
 
 FROM scratch

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support import wait_for
+from support import FIXTURES, wait_for
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -82,6 +82,64 @@ def test_what_may_not_be_published_is_nowhere(stack, deploy, treatment):
     # They would have been seen.
     seen = b"".join(record.value for record in events)
     assert (b"ZPERSONZ" in seen) == (treatment == "pass")
+
+
+def test_what_a_header_says_goes_where_the_contract_says_and_nowhere_else(stack, deploy):
+    """Senders can write anything into the headers that koine reads. A shop is in the key, in `meta.source` and in `ce_source`, an event's
+    id in `meta.source`, and an event type that nobody knows, if it has the form of one, in `koine.event.type` and on the page /drift."""
+    shop, event_id, vendor, shape, text = (f"ZHEADERZ{word}Q" for word in ("shop", "id", "vendor", "type", "text"))
+    text = f"{text} of nobody's"
+    good = {"bspk": "cart.created", "spree": "order.completed", "composer": "CUSTOMER_UPDATED", "bold": "order.saved"}
+    deployment = deploy({raw: ("auto", 1) for raw in RAW})
+    raws = {name: raw for raw in deployment.sources for name in good if raw.endswith(f"raw.{name}")}
+    sent = {}
+    for name, body in good.items():
+        value = (FIXTURES / "bodies" / name / f"{body}.json").read_bytes().strip()
+        both = [("koine-shop", shop.encode()), ("koine-event-id", event_id.encode())]
+        records = [(value, both), (value[:-1], [*both, ("koine-event-type", shape.encode())]), (value, [*both, ("koine-vendor", vendor.encode())])]
+        records += [(value, [*both, ("koine-event-type", kind.encode())]) for kind in (shape, text)]
+        # Without a type of its own, where the vendor's body has one.
+        document = json.loads(value)
+        named = {"event_name", "name", "eventType"} & document.keys()
+        records += [(json.dumps({key: part for key, part in document.items() if key not in named}).encode(),
+                     [*both, ("koine-vendor", name.encode()), ("koine-event-type", kind.encode())]) for kind in (shape, text)]
+        places = stack.produce(raws[name], [{"value": value, "headers": headers} for value, headers in records])
+        sent |= {(raws[name], *place): headers for place, (_, headers) in zip(places, records)}
+    with deployment.process(KOINE__LOG__LEVEL="trace") as koine:
+        deployment.wait_consumed()
+        pages = {page: koine.get(page)[1] for page in ("/metrics", "/drift", "/breakers", "/version", "/livez", "/readyz")}
+        koine.stop()
+        log = koine.output()
+    pages["/drift"] = pages["/drift"].replace(f'"event_type":"{shape}"', "")
+    assert [place for place, page in {**pages, "log": log}.items() if "ZHEADERZ" in page] == []
+    assert " TRACE " in log or "\"TRACE\"" in log
+
+    events = stack.read(deployment.canonical)
+    assert {record.event["meta"]["source"]["vendor"] for record in events} == good.keys()
+    for record in events:
+        source = record.event["meta"]["source"]
+        # Spree's bodies have an id of their own.
+        assert source["shop"] == shop and (source["event_id"] == event_id or source["vendor"] == "spree"), source
+        del source["shop"], source["event_id"]
+        headers = dict(record.headers)
+        assert headers.pop("ce_source").decode() == f"/koine/{source['vendor']}/{shop}"
+        assert record.key.decode().split(":")[:2] == [source["vendor"], shop]
+        rest = json.dumps(record.event).replace(f"{source['vendor']}:{shop}:", "")
+        assert "ZHEADERZ" not in rest + repr(headers), record.source
+
+    letters = stack.read(deployment.dead, decode=None)
+    codes = {dict(letter.headers)["koine.error.code"].decode() for letter in letters}
+    assert len(events) + len(letters) == len(sent)
+    assert codes >= {"json.syntax", "envelope.unknown_vendor", "envelope.conflict", "event.unknown"}, codes
+    kinds = set()
+    for letter in letters:
+        ours = {name: value for name, value in letter.headers if name.startswith(OURS)}
+        kinds.add(ours.pop("koine.event.type", b"").decode())
+        assert "ZHEADERZ" not in repr(ours), ours
+        # Its own headers are as they came.
+        place = (ours["__dlq.errors.topic"].decode(), int(ours["__dlq.errors.partition"]), int(ours["__dlq.errors.offset"]))
+        assert [header for header in letter.headers if not header[0].startswith(OURS)] == sent[place]
+    assert {kind for kind in kinds if "ZHEADERZ" in kind} == {shape} and "_other" in kinds, kinds
 
 
 def no_key_twice(pairs):

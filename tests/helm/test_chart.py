@@ -720,6 +720,32 @@ def test_runbooks_are_where_one_says():
         assert sorted(found) == [base + page for page in pages]
 
 
+def test_commands_for_a_pod_are_those_of_the_chart():
+    """Whoever is woken at night copies them. They are for a release `koine` with nothing but what has to be said; POD is a pod's name."""
+    objects = objects_of(helm("helm4", "template", "koine", CHART, "--values", values_file("defaults")).stdout)
+    runs = workload(objects)
+    [container] = runs["spec"]["template"]["spec"]["containers"]
+    arguments = container["args"]
+    config = arguments[arguments.index("--config") + 1]
+    # The chart leaves the program to the image.
+    [entry] = re.findall(r"^ENTRYPOINT (.*)$", (ROOT / "Dockerfile").read_text(), re.M)
+    [program] = container.get("command", json.loads(entry))
+    told = {"POD", f"{runs['kind'].lower()}/{runs['metadata']['name']}"}
+    labels = runs["spec"]["template"]["metadata"]["labels"]
+    pages = [ROOT / "README.md", CHART / "README.md", *(ROOT / "docs").rglob("*.md")]
+    seen = {page.name: [] for page in pages}
+    for page in pages:
+        text = page.read_text()
+        for command in re.findall(r"kubectl exec[^`\n]*", text):
+            found = re.fullmatch(r"kubectl exec (\S+) -- (\S+) .*--config (\S+).*", command)
+            assert found and found[1] in told and found.groups()[1:] == (program, config), f"{page.name}: {command}"
+            seen[page.name].append(command)
+        for selector in re.findall(r"kubectl [^`\n]*-l ([^`\s]+)", text):
+            assert dict(label.split("=") for label in selector.split(",")).items() <= labels.items(), f"{page.name}: {selector}"
+    # Of those that say what the command is in a pod.
+    assert seen["KoineDown.md"] and seen["kubernetes.md"]
+
+
 @in_all
 def test_notes(values):
     """Helm 3 asks a cluster even for this."""
