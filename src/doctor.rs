@@ -93,7 +93,7 @@ checks! {
         "The canonical topic takes smaller records than a raw topic: a large webhook becomes the dead letter `record.too_large`.",
         "kafka-configs.sh --bootstrap-server {brokers} --alter --entity-type topics --entity-name {topic} --add-config max.message.bytes={value}";
     MinInSync = "topic.min_insync_above_replicas", Wrong,
-        "`min.insync.replicas` is greater than the number of replicas: nothing can be written with acks=all.",
+        "`min.insync.replicas` is greater than the number of replicas: older brokers then take nothing with acks=all, newer ones ask for less than it says.",
         "kafka-configs.sh --bootstrap-server {brokers} --alter --entity-type topics --entity-name {topic} --add-config min.insync.replicas={value}";
     NotInSync = "topic.not_in_sync", Wrong,
         "Fewer replicas are in sync than `min.insync.replicas`: writing waits until they are.",

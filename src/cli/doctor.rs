@@ -7,7 +7,7 @@ use super::{Failure, Format, configuration};
 use crate::canonical::{EntityKind, Micros};
 use crate::config::{Config, Delivery};
 use crate::doctor::{self, Check, Facts, Finding, Intent, Severity, TRANSACTION_STATE, Wanted};
-use crate::kafka::{self, ProducerSettings, Topics, Trouble};
+use crate::kafka::{self, NewOne, ProducerSettings, Topic, Topics, Trouble};
 use crate::registry::{ErrorKind, Registry, RegistryError, Wanted as Schema};
 use crate::schemas;
 use serde_json::{Value, json};
@@ -81,6 +81,17 @@ impl Visit {
                 for (raw, _) in &facts.raws {
                     let partitions = facts.cluster.topics.get(raw).map_or(0, |topic| topic.partitions);
                     self.good.push((raw.clone(), format!("{partitions} partitions to read")));
+                }
+                if intent.create {
+                    let partitions = |topic: &Topic| i32::try_from(topic.partitions).unwrap_or(i32::MAX);
+                    let there = facts.cluster.topics.iter().map(|(name, topic)| (name.clone(), partitions(topic)));
+                    let there = there.collect();
+                    let is_raw = |topic: &str| facts.raws.iter().any(|(raw, _)| raw == topic);
+                    for NewOne { name, partitions } in outputs(config).missing(&there, is_raw) {
+                        let what =
+                            format!("not there; koine run makes it, with {partitions} partitions (topics.create)");
+                        self.good.push((name, what));
+                    }
                 }
                 self.findings.extend(doctor::brokers(intent, &facts));
             }

@@ -119,7 +119,7 @@ impl Outputs {
     }
 
     /// Outputs that are not there. A canonical one gets as many partitions as the raw topic that has most.
-    fn missing(&self, there: &HashMap<String, i32>, is_raw: &impl Fn(&str) -> bool) -> Vec<NewOne> {
+    pub fn missing(&self, there: &HashMap<String, i32>, is_raw: impl Fn(&str) -> bool) -> Vec<NewOne> {
         let mut raw: Vec<(&String, i32)> =
             there.iter().filter(|(topic, _)| is_raw(topic) && !self.is_ours(topic)).map(|(t, n)| (t, *n)).collect();
         raw.sort();
@@ -155,7 +155,7 @@ mod tests {
     fn what_is_missing_gets_its_sources_partitions() {
         let there = [("raw.spree", 12), ("raw.bold", 3), ("commerce.cart.v1", 1), ("dlq.raw.bold", 2), ("other", 99)];
         let there = there.map(|(topic, partitions)| (topic.to_owned(), partitions)).into();
-        let missing = outputs().missing(&there, &|topic| topic.starts_with("raw.") || topic.starts_with("dlq.raw"));
+        let missing = outputs().missing(&there, |topic| topic.starts_with("raw.") || topic.starts_with("dlq.raw"));
         let missing: Vec<_> = missing.iter().map(|one| (one.name.as_str(), one.partitions)).collect();
         let want = [
             ("commerce.customer.v1", 12),

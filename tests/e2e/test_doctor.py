@@ -125,8 +125,13 @@ def test_topics_that_are_not_there(deployment, raw):
     order = deployment.prefix + "nowhere"
     found = doctor(deployment, topics={"order": "nowhere"}).found
     assert found == {("topic.missing", order), ("registry.not_registered", f"{order}-value")}
-    assert doctor(deployment, topics={"order": "nowhere", "create": True}).found == {("registry.not_registered", f"{order}-value")}
     letters = f"other.{raw}"
+    # Where it may make them, it says what it would make, and makes nothing.
+    for _ in range(2):
+        visit = doctor(deployment, topics={"order": "nowhere", "dead_letter_prefix": "other.", "create": True})
+        assert visit.found == {("registry.not_registered", f"{order}-value")}
+        made = {one["place"]: one["what"] for one in visit.report["good"] if "not there" in one["what"]}
+        assert made == {topic: "not there; koine run makes it, with 2 partitions (topics.create)" for topic in (order, letters)}
     visit = doctor(deployment, topics={"dead_letter_prefix": "other."})
     assert visit.found == {("topic.missing", letters)} and f"--topic {letters} --partitions 2 " in visit.cure("topic.missing", letters)
     sources = [{"topics": [raw, f"{raw}.two", f"^{re.escape(raw)}\\.three\\..*"], "vendor": "bspk"}]
