@@ -456,6 +456,10 @@ impl Consumer {
         let failed = |error: KafkaError| self.explained(&error);
         let Committed { offsets: committed, mut troubles } = self.committed(partitions, until)?;
         let known: Vec<&TopicPartition> = partitions.iter().filter(|one| !troubles.contains_key(one)).collect();
+        if known.is_empty() {
+            // librdkafka takes a question about nothing for a wrong one.
+            return Ok(Places { places: Vec::new(), troubles });
+        }
         let list = |offset| {
             let mut list = TopicPartitionList::with_capacity(known.len());
             for partition in &known {

@@ -281,6 +281,8 @@ impl<'c> Session<'_, 'c> {
     fn run(&mut self) -> Result<SessionEnd, SessionEnd> {
         loop {
             self.worker.heart.beat();
+            // Who has no partition, or waits to be told where they start, is a member all the same.
+            self.worker.heart.group_joined(self.consumer.has_joined());
             self.collect(Duration::ZERO, false)?;
             if self.worker.control.is_stopping() {
                 self.deliver_all(None)?;
@@ -504,7 +506,6 @@ impl<'c> Session<'_, 'c> {
                     return Err(SessionEnd::Fault(Fault::Misconfigured(why)));
                 }
                 metrics.rebalance(Rebalance::Assign, self.consumer.rebalancing_for());
-                self.worker.heart.group_joined(true);
                 for one in partitions {
                     // Its topic may have more of them than before, and the dead letters' topic too.
                     self.worker.plan.outputs.forget(&one.topic);
@@ -542,7 +543,6 @@ impl<'c> Session<'_, 'c> {
             Polled::Lost(partitions) => {
                 tracing::warn!(worker = self.worker.number, partitions = %names(&partitions), "partitions lost");
                 metrics.rebalance(Rebalance::Lost, self.consumer.rebalancing_for());
-                self.worker.heart.group_joined(false);
                 self.forget(&partitions);
                 self.gathering.drop_partitions(&partitions);
                 self.waiting.iter_mut().for_each(|batch| batch.drop_partitions(&partitions));

@@ -373,11 +373,12 @@ def test_at_least_once_delivers_everything(stack, deploy):
     assert len(set().union(*ids.values())) == len(ids), "two webhooks with one id"
 
 
-def test_offsets_that_a_transaction_holds_keep_their_partitions_waiting_and_no_other(stack, deploy):
+@pytest.mark.parametrize("held", [{1, 4, 6}, set(range(8))], ids=["some", "all"])
+def test_offsets_that_a_transaction_holds_keep_their_partitions_waiting_and_no_other(stack, deploy, held):
     """Brokers do not tell an offset that an open transaction may change, as one that a killed process has left behind."""
     deployment = deploy({"raw.spree": ("spree", 8)})
     [topic] = deployment.sources
-    held, others = {1, 4, 6}, {0, 2, 3, 5, 7}
+    others = set(range(8)) - held
     stack.produce(topic, [dict(record, partition=nth % 8) for nth, record in enumerate(Bulk("spree").take(80))])
     other = Producer({"bootstrap.servers": stack.brokers, "transactional.id": f"other-{uuid.uuid4()}", "transaction.timeout.ms": 300_000})
     member = Consumer({"bootstrap.servers": stack.brokers, "group.id": deployment.group})
@@ -385,7 +386,9 @@ def test_offsets_that_a_transaction_holds_keep_their_partitions_waiting_and_no_o
     other.begin_transaction()
     # So far it is as if nine records of these partitions were done.
     other.send_offsets_to_transaction([TopicPartition(topic, partition, 9) for partition in held], member.consumer_group_metadata(), 30)
-    with deployment.process() as koine:
+    # It is not ready while it can read nothing, so that is not waited for.
+    koine = deployment.process().start()
+    try:
         def done(partitions):
             committed = stack.committed(deployment.group, [topic])
             return all(committed[topic, partition] == 10 for partition in partitions)
@@ -394,19 +397,35 @@ def test_offsets_that_a_transaction_holds_keep_their_partitions_waiting_and_no_o
             return {int(labels["partition"]) for name, labels, value in koine.metrics()
                     if name == "koine_partition_paused" and labels["reason"] == "offset" and value}
         wait_for(lambda: koine.alive() and done(others), "the others are read", 60)
-        wait_for(lambda: f"{topic} [1]: an open transaction may change its committed offset" in koine.output(), "the log says why", 60)
+        wait_for(lambda: f"{topic} [{min(held)}]: an open transaction may change its committed offset" in koine.output(), "the log says why", 60)
         wait_for(lambda: waiting() == held, "a metric says which", 60)
         assert not any(record.source[1] in held for record in stack.read(deployment.canonical))
         other.commit_transaction(30)
         deployment.wait_consumed()
         wait_for(lambda: waiting() == set(), "none waits any more", 60)
+        assert "Invalid argument" not in koine.output(), "what was asked again was asked rightly"
         koine.stop()
+    finally:
+        koine.kill()
     begun = sorted(record.source[1:3] for record in stack.read(deployment.canonical) if record.source[1] in held)
-    assert begun == [(1, 9), (4, 9), (6, 9)], "where the transaction says"
+    assert begun == [(partition, 9) for partition in sorted(held)], "where the transaction says"
     member.close()
 
 
 # ---- the world around ----
+
+def test_a_member_without_partitions_is_ready(deploy):
+    """It stands by. A rollout waits for it to be ready, and an alert tells of one that is not."""
+    deployment = deploy({"raw.spree": ("spree", 1)})
+    deployment.instance = None
+    with deployment.process() as one, deployment.process() as other:
+        def reads(koine):
+            return sum(value for name, _, value in koine.metrics() if name == "koine_consumer_assigned_partitions")
+        wait_for(lambda: sorted([reads(one), reads(other)]) == [0, 1], "one has the partition", 30)
+        one.stop()
+        other.stop()
+
+
 
 def test_waits_for_the_registry(stack, deploy):
     """A registry that is away at start-up: koine lives, is not ready, knocks again, and starts when it is there."""
