@@ -307,6 +307,14 @@ pub struct Body<'d> {
     top: &'d Place,
 }
 
+impl Body<'static> {
+    /// No other body has it.
+    #[inline(always)]
+    pub fn number(self) -> usize {
+        std::ptr::from_ref(self.top).addr()
+    }
+}
+
 impl<'d> Body<'d> {
     /// The top of the body.
     pub fn here(self) -> Here<'d> {

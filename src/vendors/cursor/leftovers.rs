@@ -2,6 +2,7 @@
 
 use super::hidden::{begins_like_json, opens_document};
 use super::node::{Doc, Node, push_escaped};
+use super::plans::{Case, Plans, Step};
 use super::rules::Why;
 use super::tape::{Kind, Slot, tag};
 use super::tokenize::unescape;
@@ -9,6 +10,7 @@ use crate::canonical::{ExtensionsBuffer, PiiClass, Privacy, Treatment};
 use crate::reject::Reject;
 use crate::vendors::documents::{Below, Body, Documents, Here, Types};
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 /// What becomes of that which has no canonical field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,7 +28,7 @@ pub enum Extensions {
 #[derive(Clone, Copy)]
 pub struct Keeping<'k> {
     /// What the vendor documents of such a body. Without it nothing is known, and nothing is drift.
-    pub body: Option<Body<'k>>,
+    pub body: Option<Body<'static>>,
     pub extensions: Extensions,
     /// Without it everything passes.
     pub privacy: Option<&'k Privacy>,
@@ -81,16 +83,11 @@ impl Node<'_> {
         pointer.clear();
         let (doc, slot) = (self.doc(), self.slot());
         if slot.kind.is_container() && slot.len > 0 {
-            let nothing = Documents::default();
-            let documents = keeping.body.map_or(&nothing, |body| body.documents);
             let known = keeping.body.map_or(ANYTHING, |body| Known { here: body.here(), is_said: false });
             let place = Place { index: self.index() as u32, name: "", known };
-            Walk { doc, documents, keeping, pointer, watch: &mut *watch }.part(
-                self,
-                doc.run_start(self),
-                place,
-                out,
-            )?;
+            let plans = &mut *doc.plans.borrow_mut();
+            let start = doc.run_start(self);
+            Walk { doc, keeping, plans, pointer, watch: &mut *watch }.part(self, start, place, out)?;
         }
         doc.odd.borrow().iter().for_each(|&node| watch.odd(Oddity::NewValue, node));
         Ok(())
@@ -112,9 +109,8 @@ impl Node<'_> {
     /// nothing is left.
     pub fn read_json(self, name: &str) -> Option<String> {
         let mut out = String::new();
-        let (doc, documents) = (self.doc(), Documents::default());
-        let keeping = Keeping::EVERYTHING;
-        let mut walk = Walk { doc, documents: &documents, keeping, pointer: &mut String::new(), watch: &mut Nobody };
+        let (doc, keeping, plans) = (self.doc(), Keeping::EVERYTHING, &mut Plans::default());
+        let mut walk = Walk { doc, keeping, plans, pointer: &mut String::new(), watch: &mut Nobody };
         let place = Place { index: self.index() as u32, name: last_step(name), known: ANYTHING };
         let written = walk.json(self.slot(), place, place.index, &mut out);
         self.skip();
@@ -156,12 +152,6 @@ impl Doc<'_> {
         before
     }
 
-    /// The rule that drops a child, if one does: rules go by names, so none drops an element of a list.
-    #[inline]
-    fn rule(&self, parent: Kind, child: &Slot, name: &str, under: &str) -> Option<Why> {
-        (parent == Kind::Object).then(|| self.rules.cover(child.tag, name, under)).flatten()
-    }
-
     /// As it stands in the body, a text with its quotes.
     fn write_scalar(&self, slot: &Slot, out: &mut String) {
         out.push_str(match slot.kind {
@@ -183,30 +173,30 @@ impl Doc<'_> {
 
 /// What is known of a place from its page.
 #[derive(Clone, Copy)]
-struct Known<'d> {
-    here: Here<'d>,
+struct Known {
+    here: Here<'static>,
     /// Whether it was told of as drift, or what it lies in was.
     is_said: bool,
 }
 
 /// Where no page says anything.
-const ANYTHING: Known<'static> = Known { here: Here::Open(None), is_said: false };
+const ANYTHING: Known = Known { here: Here::Open(None), is_said: false };
 
 /// A place in the body.
 #[derive(Clone, Copy)]
-struct Place<'b, 'd> {
+struct Place<'b> {
     /// Its place on the tape.
     index: u32,
     /// The key that it stands under, or of an element the list.
     name: &'b str,
-    known: Known<'d>,
+    known: Known,
 }
 
 /// On the way through what was left over.
 struct Walk<'w, 'a, W> {
     doc: &'w Doc<'a>,
-    documents: &'w Documents,
     keeping: Keeping<'w>,
+    plans: &'w mut Plans,
     pointer: &'w mut String,
     watch: &'w mut W,
 }
@@ -218,7 +208,7 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         &mut self,
         node: Node<'_>,
         mut start: usize,
-        place: Place<'_, 'w>,
+        place: Place<'_>,
         out: &mut ExtensionsBuffer,
     ) -> Result<(), Reject> {
         let (parent, doc) = (node.slot(), self.doc);
@@ -228,12 +218,18 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
             let index = (first + nth) as u32;
             if !child.kind.is_container() {
                 let is_read = doc.is_marked(first + nth);
-                let known = self.step_down(&mut way, child, index, is_read);
+                let step = self.step(&mut way, child, nth, is_read);
+                // What is as its page says, and is not kept, needs no further look.
+                let is_over = is_read || child.kind == Kind::Null || step.why.is_some();
+                if is_over && !W::EACH_LEAF && is_usual(step, child.kind) {
+                    continue;
+                }
+                let known = self.known(&way, step, child, index, is_read);
                 if is_read && !W::EACH_LEAF {
                     continue;
                 }
                 let here = Place { index, name: way.name_of(doc, child), known };
-                match self.fate(parent.kind, child, here, is_read, place.name) {
+                match self.fate(child, here, is_read, step.why) {
                     Ok(treatment) => {
                         let before = doc.step(parent.kind, child, nth, self.pointer);
                         node.spend(self.pointer.len())?;
@@ -249,9 +245,10 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
             } else if child.len > 0 {
                 let end = (child.at + child.len) as usize;
                 let is_read = doc.is_any_marked(start, end);
-                let known = self.step_down(&mut way, child, index, is_read);
+                let step = self.step(&mut way, child, nth, false);
+                let known = self.known(&way, step, child, index, is_read);
                 let here = Place { index, name: way.name_of(doc, child), known };
-                match doc.rule(parent.kind, child, here.name, place.name) {
+                match step.why {
                     Some(why) => self.dropped(child, why),
                     None => {
                         let before = doc.step(parent.kind, child, nth, self.pointer);
@@ -275,13 +272,13 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
 
     /// Writes a value of which nothing was read as compact JSON, less what is dropped, and says whether anything was left
     /// to write. In an object, nulls and what is empty are left out; in a list they hold the place of the others.
-    fn json(&mut self, slot: &Slot, place: Place<'_, 'w>, top: u32, out: &mut String) -> bool {
+    fn json(&mut self, slot: &Slot, place: Place<'_>, top: u32, out: &mut String) -> bool {
         let doc = self.doc;
         let before = out.len();
         let children = match slot.kind.is_container() {
             true => &doc.slots[slot.at as usize..][..slot.len as usize],
             false => {
-                let fate = self.fate(Kind::Array, slot, place, false, place.name);
+                let fate = self.fate(slot, place, false, None);
                 self.watch.leaf(place.index, fate.map_or_else(|fate| fate, |_| Fate::Kept(top)));
                 return match fate {
                     Ok(treatment) => self.keeping.write_scalar(doc, slot, place.name, treatment, out),
@@ -294,7 +291,8 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         out.push(if slot.kind == Kind::Object { '{' } else { '[' });
         for (nth, child) in children.iter().enumerate() {
             let index = slot.at + nth as u32;
-            let known = self.step_down(&mut way, child, index, false);
+            let step = self.step(&mut way, child, nth, false);
+            let known = self.known(&way, step, child, index, false);
             let here = Place { index, name: way.name_of(doc, child), known };
             let separator = out.len();
             if separator > before + 1 {
@@ -307,7 +305,7 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
                 }
                 continue;
             }
-            if let Some(why) = doc.rule(slot.kind, child, here.name, place.name) {
+            if let Some(why) = step.why {
                 self.dropped_at(child, index, why);
                 out.truncate(separator);
                 continue;
@@ -326,20 +324,59 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
     }
 
     /// The way down from a container.
-    fn way<'b>(&self, parent: &Slot, place: Place<'b, 'w>) -> Way<'b, 'w> {
+    fn way<'b>(&mut self, parent: &Slot, place: Place<'b>) -> Way<'b> {
         let is_list = parent.kind == Kind::Array;
-        Way { place, is_list, below: self.documents.below(place.known.here, is_list) }
+        let below = || self.keeping.documents().below(place.known.here, is_list);
+        // The names of what lies under a name are the same wherever that is a shape.
+        let case = Case::of(self.keeping.body, self.doc.rules.number, parent.shape);
+        let below = match case {
+            None => Ahead::Page(below()),
+            Some(case) => Ahead::Plan(match self.plans.find(case) {
+                Some(start) => start,
+                None => self.plan(case, below(), parent, place.name),
+            }),
+        };
+        Way { place, is_list, below }
     }
 
-    /// To the next child, which is told of if its page does not know it so.
+    #[cold]
+    #[inline(never)]
+    fn plan(&mut self, case: Case, mut below: Below<'static>, parent: &Slot, name: &str) -> usize {
+        let doc = self.doc;
+        let children = &doc.slots[parent.at as usize..][..parent.len as usize];
+        let steps = children.iter().map(|child| {
+            let here = below.next(child.tag, doc.key_bytes(child));
+            let usual = Kind::ALL.into_iter().fold(0, |bits, kind| bits | usual(here, kind));
+            Step { here, why: doc.rules.cover(child.tag, doc.key(child), name), usual }
+        });
+        self.plans.add(case, steps)
+    }
+
+    /// What is known of the next child by its key. Of one that is read no rule is sought unless it must be.
     #[inline(always)]
-    fn step_down(&mut self, way: &mut Way<'_, 'w>, child: &Slot, index: u32, is_read: bool) -> Known<'w> {
-        let here = way.below.next(child.tag, self.doc.key_bytes(child));
-        let is_said = way.place.known.is_said;
+    fn step(&self, way: &mut Way<'_>, child: &Slot, nth: usize, is_read: bool) -> Step {
+        match &mut way.below {
+            Ahead::Plan(start) => self.plans.step(*start + nth).unwrap_or(NO_STEP),
+            Ahead::Page(below) => {
+                let here = below.next(child.tag, self.doc.key_bytes(child));
+                let is_ruled = !way.is_list && (!is_read || W::EACH_LEAF);
+                let why = match is_ruled {
+                    true => self.doc.rules.cover(child.tag, self.doc.key(child), way.place.name),
+                    false => None,
+                };
+                Step { here, why, usual: usual(here, child.kind) }
+            }
+        }
+    }
+
+    /// What is known of the next child, which is told of if its page does not know it so.
+    #[inline(always)]
+    fn known(&mut self, way: &Way<'_>, step: Step, child: &Slot, index: u32, is_read: bool) -> Known {
+        let (here, is_said) = (step.here, way.place.known.is_said);
         let says_nothing = child.kind == Kind::Null || child.kind.is_container() && child.len == 0;
         match here {
-            _ if says_nothing => Known { here, is_said },
-            Here::At(place, class) if !place.types.holds(types(child.kind)) => {
+            _ if says_nothing || is_usual(step, child.kind) => Known { here, is_said },
+            Here::At(_, class) => {
                 self.watch.odd(Oddity::TypeChange, index);
                 Known { here: Here::Open(class.or(Some(PiiClass::Undocumented))), is_said: true }
             }
@@ -353,16 +390,9 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         }
     }
 
-    /// What becomes of a leaf: how it is to be written, or why it is not. `under` is the key that its parent stands under.
+    /// What becomes of a leaf: how it is to be written, or why it is not. `why` is the rule that drops it.
     #[inline]
-    fn fate(
-        &self,
-        parent: Kind,
-        leaf: &Slot,
-        place: Place<'_, '_>,
-        is_read: bool,
-        under: &str,
-    ) -> Result<Treatment, Fate> {
+    fn fate(&self, leaf: &Slot, place: Place<'_>, is_read: bool, why: Option<Why>) -> Result<Treatment, Fate> {
         if is_read {
             // What the mapping read goes by its field's class, which is that of its place.
             return Err(match self.keeping.treatment(place.known.here.class()) {
@@ -374,7 +404,7 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         if leaf.kind == Kind::Null {
             return Err(Fate::Dropped(Why::Structural));
         }
-        if let Some(why) = self.doc.rule(parent, leaf, place.name, under) {
+        if let Some(why) = why {
             return Err(Fate::Dropped(why));
         }
         if leaf.kind.is_text() && self.doc.hides_secret(leaf, place.name) {
@@ -429,13 +459,40 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
 }
 
 /// The way from a container to its children, one after the other.
-struct Way<'b, 'd> {
-    place: Place<'b, 'd>,
+struct Way<'b> {
+    place: Place<'b>,
     is_list: bool,
-    below: Below<'d>,
+    below: Ahead,
 }
 
-impl<'b> Way<'b, '_> {
+/// Where is said what is known of the children.
+enum Ahead {
+    Page(Below<'static>),
+    /// A plan, which begins there.
+    Plan(usize),
+}
+
+/// Of a child that no plan has, which cannot be.
+const NO_STEP: Step = Step { here: Here::Open(None), why: None, usual: 0 };
+
+/// One bit for a kind if it is as the page says. Null may stand everywhere.
+#[inline(always)]
+fn usual(here: Here<'_>, kind: Kind) -> u8 {
+    let is_usual = match here {
+        _ if kind == Kind::Null => true,
+        Here::At(place, _) => place.types.holds(types(kind)),
+        Here::Open(_) => true,
+        Here::Undocumented => false,
+    };
+    u8::from(is_usual) << kind as u8
+}
+
+#[inline(always)]
+fn is_usual(step: Step, kind: Kind) -> bool {
+    step.usual >> kind as u8 & 1 == 1
+}
+
+impl<'b> Way<'b> {
     /// The key that a child stands under: an element has that of its list.
     #[inline(always)]
     fn name_of<'a: 'b>(&self, doc: &Doc<'a>, child: &Slot) -> &'b str {
@@ -446,6 +503,11 @@ impl<'b> Way<'b, '_> {
 impl Keeping<'_> {
     /// All of a body of which no page says anything.
     pub const EVERYTHING: Keeping<'static> = Keeping { body: None, extensions: Extensions::Full, privacy: None };
+
+    fn documents(&self) -> &'static Documents {
+        static NOTHING: LazyLock<Documents> = LazyLock::new(Documents::default);
+        self.body.map_or(&NOTHING, |body| body.documents)
+    }
 
     fn treatment(&self, class: Option<PiiClass>) -> Treatment {
         match (self.privacy, class) {

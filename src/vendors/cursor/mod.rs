@@ -6,7 +6,8 @@ mod hidden;
 mod leftovers;
 mod node;
 mod place;
-mod routine;
+mod plans;
+mod shapes;
 mod rules;
 mod tape;
 #[cfg(test)]

@@ -5,8 +5,9 @@
 //! apart asks [`Node::has`]. Knows no vendor's field names.
 
 use super::hidden::{holds_secret, opens_document};
+use super::plans::Plans;
 use super::rules::Rules;
-use super::tape::{HINTS, Kind, Slot, Tape, is_same, room_of, tag};
+use super::tape::{ANSWERS, Answer, Kind, Slot, Tape, is_same, room_of, tag};
 use super::tokenize::unescape;
 use crate::canonical::{Date, Decimal, Micros, Text};
 use crate::reject::{Code, Place, Reject};
@@ -23,7 +24,8 @@ pub struct Doc<'a> {
     marks: &'a [Cell<u64>],
     room: &'a Cell<usize>,
     pub(super) odd: &'a RefCell<Vec<u32>>,
-    hints: &'a [Cell<u16>; HINTS],
+    answers: &'a [Cell<Answer>; ANSWERS],
+    pub(super) plans: &'a RefCell<Plans>,
     pub(super) rules: &'a Rules,
     /// For times that name no zone, where the configuration names one.
     zone: Option<&'a jiff::tz::TimeZone>,
@@ -103,7 +105,8 @@ impl<'a> Doc<'a> {
             marks: &tape.marks,
             room: &tape.room,
             odd: &tape.odd,
-            hints: &tape.hints,
+            answers: &tape.answers,
+            plans: &tape.plans,
             rules,
             zone,
         }
@@ -942,25 +945,34 @@ impl<'a> Node<'a> {
 
     /// Where on the tape the child under `key` lies. This node is an object.
     ///
-    /// Senders write their keys in a fixed order and a mapping asks for them in a fixed order, so the place where this
-    /// very literal was found last time in an object of this width is nearly always right. It is checked; if it is
-    /// wrong, all keys are looked at. So the hints can change how long an answer takes and never what it is.
+    /// All objects of one shape have a key at the same place, or all have it not; so the answer is remembered by shape and key,
+    /// and of an object without a shape all keys are looked at.
     ///
     /// Never inlined: there are a thousand callers. `tag` is the key's, which each of them knows when it is compiled.
     #[inline(never)]
     fn position(self, key: &'static str, tag: u32) -> Option<u32> {
         let slot = self.slot();
-        let children = &self.doc.slots[slot.at as usize..][..slot.len as usize];
-        let hint = &self.doc.hints[(tag ^ slot.len << 5) as usize % HINTS];
-        let is_it = |child: &Slot| child.tag == tag && is_same(self.doc.key_bytes(child), key.as_bytes());
-        match children.get(hint.get() as usize) {
-            Some(child) if is_it(child) => Some(slot.at + u32::from(hint.get())),
-            _ => {
-                let nth = children.iter().position(is_it)?;
-                hint.set(nth as u16);
-                Some(slot.at + nth as u32)
-            }
+        let shape = slot.shape;
+        let place = (tag ^ u32::from(shape.number()).wrapping_mul(0x9e37_79b1) >> 16) as usize % ANSWERS;
+        let known = self.doc.answers[place].get();
+        if known.shape == shape && std::ptr::eq(known.key, key) && shape.is_known() {
+            return (known.nth != Answer::NOT_THERE).then(|| slot.at + u32::from(known.nth));
         }
+        self.seek(key, tag, place)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn seek(self, key: &'static str, tag: u32, place: usize) -> Option<u32> {
+        let slot = self.slot();
+        let children = &self.doc.slots[slot.at as usize..][..slot.len as usize];
+        let is_it = |child: &Slot| child.tag == tag && is_same(self.doc.key_bytes(child), key.as_bytes());
+        let nth = children.iter().position(is_it);
+        if slot.shape.is_known() {
+            let nth = nth.map_or(Answer::NOT_THERE, |nth| nth as u16);
+            self.doc.answers[place].set(Answer { shape: slot.shape, nth, key });
+        }
+        nth.map(|nth| slot.at + nth as u32)
     }
 }
 

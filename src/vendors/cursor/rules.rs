@@ -3,6 +3,7 @@
 
 use super::hidden::{holds_secret, opens_document};
 use super::tape::{is_same, tag};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Why something that nobody read is left out of `extensions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,6 +96,8 @@ impl Fit {
 /// The rules of one vendor, ready to be asked.
 #[derive(Debug)]
 pub struct Rules {
+    /// No others have it.
+    pub(super) number: u32,
     exact: Vec<(u32, Rule)>,
     patterns: Vec<(Fit, Rule)>,
     /// One bit for each key that a rule names, by its tag: most keys are named by none, and are let go here.
@@ -111,7 +114,8 @@ impl Rules {
         for (tag, _) in &exact {
             named[(tag >> 6) as usize % 4] |= 1 << (tag % 64);
         }
-        Rules { exact, patterns, named }
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        Rules { number: COUNT.fetch_add(1, Ordering::Relaxed), exact, patterns, named }
     }
 
     /// The rule that names this very key, in its place.

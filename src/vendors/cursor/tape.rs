@@ -2,7 +2,8 @@
 //! adding n, and whatever lies below a container is one run of the list. Nothing is copied out of the body except keys
 //! that hold escapes. One tape serves record after record. Knows no vendor.
 
-use super::routine::Routine;
+use super::plans::Plans;
+use super::shapes::{Shape, Shapes};
 use super::tokenize;
 use crate::reject::{Code, Reject};
 use std::cell::{Cell, RefCell};
@@ -23,6 +24,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Kind; 8] = [
+        Kind::Null,
+        Kind::True,
+        Kind::False,
+        Kind::Number,
+        Kind::Plain,
+        Kind::Escaped,
+        Kind::Array,
+        Kind::Object,
+    ];
+
     #[inline(always)]
     pub fn is_container(self) -> bool {
         self >= Kind::Array
@@ -41,6 +53,8 @@ pub struct Slot {
     pub kind: Kind,
     /// Whether the key lies in the arena, its escapes undone, and not in the body.
     pub key_in_arena: bool,
+    /// Of an object with something in it: which keys it has, in their order, and where it lies.
+    pub shape: Shape,
     /// A hash of the key, to compare before comparing.
     pub tag: u32,
     pub key_at: u32,
@@ -52,12 +66,34 @@ pub struct Slot {
 impl Slot {
     #[inline(always)]
     pub fn new(kind: Kind, at: usize, len: usize) -> Slot {
-        Slot { kind, key_in_arena: false, tag: 0, key_at: 0, key_len: 0, at: at as u32, len: len as u32 }
+        Slot {
+            kind,
+            key_in_arena: false,
+            shape: Shape::NONE,
+            tag: 0,
+            key_at: 0,
+            key_len: 0,
+            at: at as u32,
+            len: len as u32,
+        }
     }
 }
 
-/// How many guesses [`Tape`] remembers.
-pub(super) const HINTS: usize = 4096;
+/// Where objects of one shape have a key. It always stands beside the question that it answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Answer {
+    pub shape: Shape,
+    /// Which child it is, or [`Answer::NOT_THERE`].
+    pub nth: u16,
+    pub key: &'static str,
+}
+
+impl Answer {
+    pub const NOT_THERE: u16 = u16::MAX;
+}
+
+/// How many answers [`Tape`] remembers.
+pub(super) const ANSWERS: usize = 8192;
 
 pub struct Tape {
     /// Finished nodes; the root is the last.
@@ -74,10 +110,14 @@ pub struct Tape {
     pub(super) room: Cell<usize>,
     /// What is not in a list of words, or not in a form that can be read.
     pub(super) odd: RefCell<Vec<u32>>,
-    /// What came after which key last time.
-    pub(super) routine: Routine,
-    /// Where a key was found last time, by the key and the width of the object. Only a guess: it is always checked.
-    pub(super) hints: Box<[Cell<u16>; HINTS]>,
+    /// The keys of the objects that were read before.
+    pub(super) shapes: Shapes,
+    /// Where objects of such shapes have keys that were asked for, by shape and key.
+    pub(super) answers: Box<[Cell<Answer>; ANSWERS]>,
+    /// Of which generation of shapes the answers are.
+    answered: u32,
+    /// What is known of the children of such objects.
+    pub(super) plans: RefCell<Plans>,
 }
 
 impl Default for Tape {
@@ -90,8 +130,10 @@ impl Default for Tape {
             marks: Vec::new(),
             room: Cell::new(0),
             odd: RefCell::default(),
-            routine: Routine::default(),
-            hints: Box::new([const { Cell::new(0) }; HINTS]),
+            shapes: Shapes::default(),
+            answers: Box::new([const { Cell::new(Answer { shape: Shape::NONE, nth: 0, key: "" }) }; ANSWERS]),
+            answered: 0,
+            plans: RefCell::default(),
         }
     }
 }
@@ -111,6 +153,12 @@ impl Tape {
         self.open.clear();
         self.arena.clear();
         self.elements.clear();
+        self.shapes.begin();
+        if self.answered != self.shapes.generation() {
+            self.answered = self.shapes.generation();
+            self.answers.fill(Cell::default());
+        }
+        self.plans.get_mut().begin(self.answered);
         tokenize::fill(self, body, max_depth)?;
         self.marks.clear();
         self.marks.resize(self.slots.len().div_ceil(64), Cell::new(0));
@@ -119,10 +167,13 @@ impl Tape {
         Ok(body)
     }
 
-    /// Whether the same is on both.
+    /// Whether the same is on both. What a shape is called depends on what came before.
     #[cfg(test)]
     pub(super) fn is_like(&self, other: &Tape) -> bool {
-        (&self.slots, &self.arena, &self.elements) == (&other.slots, &other.arena, &other.elements)
+        let slots = |tape: &Tape| -> Vec<Slot> {
+            tape.slots.iter().map(|slot| Slot { shape: Shape::NONE, ..*slot }).collect()
+        };
+        (slots(self), &self.arena, &self.elements) == (slots(other), &other.arena, &other.elements)
     }
 
     /// Moves the children above `base` from the open list to the tape.
@@ -191,7 +242,14 @@ pub fn is_same(a: &[u8], b: &[u8]) -> bool {
     if let (Some(a_head), Some(a_tail), Some(b_head), Some(b_tail)) =
         (a.first_chunk::<8>(), a.last_chunk::<8>(), b.first_chunk::<8>(), b.last_chunk::<8>())
     {
-        return a_head == b_head && a_tail == b_tail && (n <= 16 || a == b);
+        if n <= 16 {
+            return a_head == b_head && a_tail == b_tail;
+        }
+    }
+    if let (Some(a_head), Some(a_tail), Some(b_head), Some(b_tail)) =
+        (a.first_chunk::<16>(), a.last_chunk::<16>(), b.first_chunk::<16>(), b.last_chunk::<16>())
+    {
+        return a_head == b_head && a_tail == b_tail && (n <= 32 || a == b);
     }
     if let (Some(a_head), Some(a_tail), Some(b_head), Some(b_tail)) =
         (a.first_chunk::<4>(), a.last_chunk::<4>(), b.first_chunk::<4>(), b.last_chunk::<4>())

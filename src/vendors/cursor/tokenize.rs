@@ -2,12 +2,12 @@
 //! in a `u64`. Every value is checked, read or not: number grammar, escapes, surrogate pairs, control characters,
 //! duplicate keys, depth. Knows no vendor.
 
+use super::shapes::Shape;
 use super::tape::{Kind, Slot, Tape, tag};
 use crate::reject::{Code, Reject};
 
 /// Fills `tape.slots`; the last one is the root, which is level 1 of the depth.
 pub(super) fn fill(tape: &mut Tape, body: &str, max_depth: usize) -> Result<(), Reject> {
-    tape.routine.begin();
     let mut parser = Parser { tape, text: body, bytes: body.as_bytes(), i: 0 };
     let root = parser.document(max_depth).map_err(|fail| Reject::at(fail.code, fail.at as usize))?;
     tape.slots.push(root.slot());
@@ -17,6 +17,7 @@ pub(super) fn fill(tape: &mut Tape, body: &str, max_depth: usize) -> Result<(), 
 /// What a value is and where, and what is wrong and where: both small enough to be returned in registers.
 struct Value {
     kind: Kind,
+    shape: Shape,
     at: u32,
     len: u32,
 }
@@ -29,12 +30,12 @@ struct Fail {
 impl Value {
     #[inline(always)]
     fn new(kind: Kind, at: usize, len: usize) -> Value {
-        Value { kind, at: at as u32, len: len as u32 }
+        Value { kind, shape: Shape::NONE, at: at as u32, len: len as u32 }
     }
 
     #[inline(always)]
     fn slot(self) -> Slot {
-        Slot::new(self.kind, self.at as usize, self.len as usize)
+        Slot { shape: self.shape, ..Slot::new(self.kind, self.at as usize, self.len as usize) }
     }
 }
 
@@ -71,7 +72,11 @@ impl Parser<'_, '_> {
 
     fn document(&mut self, max_depth: usize) -> Result<Value, Fail> {
         self.space();
-        let root = if self.peek() == b'[' { self.list::<true>(max_depth, 0)? } else { self.value(max_depth, 0)? };
+        let root = match self.peek() {
+            b'[' => self.list::<true>(max_depth, Shape::NONE)?,
+            b'{' => self.object(max_depth, Shape::BODY)?,
+            _ => self.value(max_depth, Shape::NONE)?,
+        };
         self.space();
         if self.i != self.bytes.len() {
             return Err(self.syntax());
@@ -88,15 +93,26 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    /// `under` is the tag of the key that the value stands under, or the list that it is in.
+    /// `under` ends in the key that the value stands under.
     ///
     /// Inlined, so that only what has something in it is a call.
     #[inline(always)]
-    fn value(&mut self, depth: usize, under: u32) -> Result<Value, Fail> {
+    fn value(&mut self, depth: usize, under: Shape) -> Result<Value, Fail> {
         match self.peek() {
             b'"' => self.string(),
-            b'{' => self.object(depth, under),
+            b'{' => {
+                let shape = self.tape.shapes.object(under);
+                self.object(depth, shape)
+            }
             b'[' => self.list::<false>(depth, under),
+            _ => self.scalar(),
+        }
+    }
+
+    /// What is no text.
+    #[inline(always)]
+    fn scalar(&mut self) -> Result<Value, Fail> {
+        match self.peek() {
             b'-' | b'0'..=b'9' => self.number(),
             b'n' => self.literal("null", Kind::Null),
             b't' => self.literal("true", Kind::True),
@@ -105,8 +121,9 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// `shape` is that of an object here with no key yet.
     #[inline(never)]
-    fn object(&mut self, depth: usize, under: u32) -> Result<Value, Fail> {
+    fn object(&mut self, depth: usize, mut shape: Shape) -> Result<Value, Fail> {
         let depth = depth.checked_sub(1).ok_or_else(|| self.fail(Code::JsonDepth, self.i))?;
         self.i += 1;
         let base = self.tape.open.len();
@@ -115,13 +132,12 @@ impl Parser<'_, '_> {
             self.i += 1;
             return Ok(Value::new(Kind::Object, 0, 0));
         }
-        let mut seen = Seen::default();
         loop {
             let nth = self.tape.open.len();
-            let tag = self.key(&mut seen, base, under)?;
-            let value = self.value(depth, tag)?;
+            shape = self.key(shape, base)?;
+            let value = self.value(depth, shape)?;
             let slot = &mut self.tape.open[nth];
-            (slot.kind, slot.at, slot.len) = (value.kind, value.at, value.len);
+            (slot.kind, slot.shape, slot.at, slot.len) = (value.kind, value.shape, value.at, value.len);
             self.space();
             match self.peek() {
                 b',' => self.i += 1,
@@ -131,15 +147,17 @@ impl Parser<'_, '_> {
             self.space();
         }
         self.i += 1;
-        if self.tape.open.len() - base > Seen::WIDEST && self.tape.has_duplicate(self.text, base) {
+        // A shape that is known has no key twice.
+        let is_wide = self.tape.open.len() - base > WIDEST;
+        if is_wide && !shape.is_known() && self.tape.has_duplicate(self.text, base) {
             return Err(self.fail(Code::JsonDuplicateKey, self.i - 1));
         }
-        Ok(self.close(Kind::Object, base))
+        Ok(Value { shape, ..self.close(Kind::Object, base) })
     }
 
     /// Of the root's list it is also noted where each element stands, since each is a webhook of its own.
     #[inline(never)]
-    fn list<const ROOT: bool>(&mut self, depth: usize, under: u32) -> Result<Value, Fail> {
+    fn list<const ROOT: bool>(&mut self, depth: usize, under: Shape) -> Result<Value, Fail> {
         let depth = depth.checked_sub(1).ok_or_else(|| self.fail(Code::JsonDepth, self.i))?;
         self.i += 1;
         let base = self.tape.open.len();
@@ -150,7 +168,14 @@ impl Parser<'_, '_> {
         }
         loop {
             let start = self.i;
-            let value = self.value(depth, under)?;
+            let value = match self.peek() {
+                b'{' => {
+                    let shape = if ROOT { Shape::ELEMENT } else { self.tape.shapes.element(under) };
+                    self.object(depth, shape)?
+                }
+                // What lies in a list in a list has no place of its own.
+                _ => self.value(depth, Shape::NONE)?,
+            };
             self.tape.open.push(value.slot());
             if ROOT {
                 self.tape.elements.push([start as u32, self.i as u32]);
@@ -170,32 +195,30 @@ impl Parser<'_, '_> {
     #[inline(always)]
     fn close(&mut self, kind: Kind, base: usize) -> Value {
         let slot = self.tape.close(kind, base);
-        Value { kind, at: slot.at, len: slot.len }
+        Value { kind, shape: Shape::NONE, at: slot.at, len: slot.len }
     }
 
-    /// Opens a slot for a key and what follows it, and goes to where that begins. The key's tag.
+    /// Opens a slot for a key and what follows it, and goes to where that begins. `before` are the keys that the object has
+    /// already, from `base` on; what it has with this one.
     #[inline(always)]
-    fn key(&mut self, seen: &mut Seen, base: usize, under: u32) -> Result<u32, Fail> {
+    fn key(&mut self, before: Shape, base: usize) -> Result<Shape, Fail> {
         let start = self.i;
-        let slot = match self.tape.routine.next(self.bytes.get(start..).unwrap_or_default()) {
-            Some(known) => {
-                self.i += known.text_len as usize;
-                let (key_at, key_len) = (start as u32 + 1, known.key_len.into());
-                Slot { tag: known.tag, key_at, key_len, ..Slot::new(Kind::Null, 0, 0) }
+        let shape = match self.tape.shapes.next(before, self.bytes.get(start..).unwrap_or_default()) {
+            Some(due) => {
+                self.i += usize::from(due.text_len);
+                let (key_at, key_len) = (start as u32 + 1, due.key_len.into());
+                self.tape.open.push(Slot { tag: due.tag, key_at, key_len, ..Slot::new(Kind::Null, 0, 0) });
+                due.shape
             }
-            None => self.key_by_letters(under)?,
+            None => self.key_by_letters(before, base)?,
         };
-        if seen.maybe(slot.tag) && self.tape.has(self.text, base, &slot) {
-            return Err(self.fail(Code::JsonDuplicateKey, start));
-        }
-        self.tape.open.push(slot);
         self.space();
-        Ok(slot.tag)
+        Ok(shape)
     }
 
     /// A key with escapes is undone at once, so that `"a"` and `"\u0061"` are the same key.
     #[inline(never)]
-    fn key_by_letters(&mut self, under: u32) -> Result<Slot, Fail> {
+    fn key_by_letters(&mut self, before: Shape, base: usize) -> Result<Shape, Fail> {
         if self.peek() != b'"' {
             return Err(self.syntax());
         }
@@ -209,12 +232,31 @@ impl Parser<'_, '_> {
         if self.peek() == b' ' {
             self.i += 1;
         }
-        if key.kind == Kind::Escaped {
-            self.key_with_escapes(&mut slot);
-        } else {
-            self.tape.routine.learn(&self.bytes[start..self.i], raw.len(), slot.tag, under);
-        }
-        Ok(slot)
+        let text = &self.bytes[start..self.i];
+        let found = match key.kind {
+            Kind::Plain => self.tape.shapes.find(before, text, raw.len(), slot.tag),
+            _ => {
+                self.key_with_escapes(&mut slot);
+                None
+            }
+        };
+        let shape = match found {
+            Some(shape) => shape,
+            // Wider objects are checked once, by sorting, when they end: looking back at every key would be quadratic.
+            None if before.is_known() || self.tape.open.len() - base < WIDEST => {
+                let is_there = self.tape.has(self.text, base, &slot);
+                if is_there && self.tape.open.len() - base < WIDEST {
+                    return Err(self.fail(Code::JsonDuplicateKey, start));
+                }
+                match key.kind {
+                    Kind::Plain if !is_there => self.tape.shapes.add(before, text, raw.len(), slot.tag),
+                    _ => Shape::NONE,
+                }
+            }
+            None => Shape::NONE,
+        };
+        self.tape.open.push(slot);
+        Ok(shape)
     }
 
     #[cold]
@@ -333,26 +375,8 @@ impl Parser<'_, '_> {
     }
 }
 
-/// Which keys an object may already have: no answer is wrong, some are "perhaps".
-#[derive(Default)]
-struct Seen {
-    bits: [u64; 4],
-    keys: usize,
-}
-
-impl Seen {
-    /// Wider objects are checked once, by sorting, when they end: looking back at every key would be quadratic.
-    const WIDEST: usize = 64;
-
-    #[inline(always)]
-    fn maybe(&mut self, tag: u32) -> bool {
-        let (word, bit) = (&mut self.bits[(tag >> 6) as usize % 4], 1 << (tag % 64));
-        let before = *word;
-        *word |= bit;
-        self.keys += 1;
-        before & bit != 0 && self.keys <= Seen::WIDEST
-    }
-}
+/// Up to how many keys an object has, each is compared with those before it.
+const WIDEST: usize = 64;
 
 /// Marks the high bit of the bytes at which plain text stops; exact up to the first of them, which is all we want.
 #[inline(always)]

@@ -1,0 +1,87 @@
+//! What is known of the children of an object by its shape and its page alone: what the page says of each, and which rule
+//! drops it. It is worked out once and looked up from then on. Knows no vendor, and nothing of what is read.
+
+use super::rules::Why;
+use super::shapes::Shape;
+use crate::vendors::documents::{Body, Here};
+
+/// What follows from the key of a child and where its object lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub here: Here<'static>,
+    /// The rule that drops it.
+    pub why: Option<Why>,
+    /// One bit for each [`super::tape::Kind`] that it has by its page, so that there is nothing to tell.
+    pub usual: u8,
+}
+
+/// For which objects a plan is: those of this shape in webhooks of this page, under these rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Case {
+    /// Which page, as [`Body::number`] has it, and which rules, as [`super::Rules`] are numbered.
+    page: usize,
+    rules: u32,
+    shape: Shape,
+}
+
+impl Case {
+    /// None where there is nothing to go by.
+    #[inline(always)]
+    pub fn of(body: Option<Body<'static>>, rules: u32, shape: Shape) -> Option<Case> {
+        body.filter(|_| shape.is_known()).map(|body| Case { page: body.number(), rules, shape })
+    }
+
+    fn place(self) -> usize {
+        let mixed = (self.page >> 3) as u64 ^ u64::from(self.rules) << 20 ^ u64::from(self.shape.number()) << 32;
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % CASES
+    }
+}
+
+/// How many cases are remembered. Others take their places.
+const CASES: usize = 4096;
+
+/// How many steps are, in all plans together. Once there are so many, all are forgotten.
+const STEPS: usize = 1 << 15;
+
+/// The plans that were made, of one generation of shapes.
+#[derive(Default)]
+pub(super) struct Plans {
+    generation: u32,
+    /// With where in `steps` the plan begins.
+    cases: Vec<Option<(Case, u32)>>,
+    steps: Vec<Step>,
+}
+
+impl Plans {
+    /// A new webhook.
+    pub fn begin(&mut self, generation: u32) {
+        if self.generation != generation || self.steps.len() > STEPS || self.cases.is_empty() {
+            self.cases.clear();
+            self.cases.resize(CASES, None);
+            self.steps.clear();
+            self.generation = generation;
+        }
+    }
+
+    /// Where the steps of a case begin. They are as many as the object has children.
+    #[inline(always)]
+    pub fn find(&self, case: Case) -> Option<usize> {
+        let (known, start) = (*self.cases.get(case.place())?)?;
+        (known == case).then_some(start as usize)
+    }
+
+    pub fn add(&mut self, case: Case, steps: impl Iterator<Item = Step>) -> usize {
+        let start = self.steps.len();
+        self.steps.extend(steps);
+        let place = case.place();
+        if let Some(known) = self.cases.get_mut(place) {
+            *known = Some((case, start as u32));
+        }
+        start
+    }
+
+    #[inline(always)]
+    pub fn step(&self, place: usize) -> Option<Step> {
+        self.steps.get(place).copied()
+    }
+}
