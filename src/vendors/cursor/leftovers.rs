@@ -2,7 +2,7 @@
 
 use super::hidden::{begins_like_json, opens_document};
 use super::node::{Doc, Node, push_escaped};
-use super::plans::{Case, Plans, Step};
+use super::plans::{Case, Over, Plans, Step};
 use super::rules::Why;
 use super::tape::{Kind, Slot, tag};
 use super::tokenize::unescape;
@@ -80,14 +80,13 @@ impl Node<'_> {
         out: &mut ExtensionsBuffer,
         watch: &mut impl Watch,
     ) -> Result<(), Reject> {
-        pointer.clear();
         let (doc, slot) = (self.doc(), self.slot());
         if slot.kind.is_container() && slot.len > 0 {
             let known = keeping.body.map_or(ANYTHING, |body| Known { here: body.here(), is_said: false });
             let place = Place { index: self.index() as u32, name: "", known };
             let plans = &mut *doc.plans.borrow_mut();
             let start = doc.run_start(self);
-            Walk { doc, keeping, plans, pointer, watch: &mut *watch }.part(self, start, place, out)?;
+            Walk { doc, keeping, plans, pointer, watch: &mut *watch }.part(self, start, place, None, out)?;
         }
         doc.odd.borrow().iter().for_each(|&node| watch.odd(Oddity::NewValue, node));
         Ok(())
@@ -139,19 +138,6 @@ impl Doc<'_> {
             .map_or(0, |slot| (slot.at + slot.len) as usize)
     }
 
-    fn step(&self, parent: Kind, child: &Slot, nth: usize, pointer: &mut String) -> usize {
-        let before = pointer.len();
-        pointer.push('/');
-        if parent == Kind::Object {
-            push_escaped(pointer, self.key(child));
-        } else if nth < 10 {
-            pointer.push((b'0' + nth as u8) as char);
-        } else {
-            let _ = write!(pointer, "{nth}");
-        }
-        before
-    }
-
     /// As it stands in the body, a text with its quotes.
     fn write_scalar(&self, slot: &Slot, out: &mut String) {
         out.push_str(match slot.kind {
@@ -192,6 +178,30 @@ struct Place<'b> {
     known: Known,
 }
 
+/// The way to a container, for what is kept of it: few are, so that no pointer is written before it is needed.
+struct Trail<'t> {
+    up: Option<&'t Trail<'t>>,
+    parent: Kind,
+    child: &'t Slot,
+    nth: usize,
+}
+
+impl Trail<'_> {
+    fn write(&self, doc: &Doc<'_>, pointer: &mut String) {
+        if let Some(up) = self.up {
+            up.write(doc, pointer);
+        }
+        pointer.push('/');
+        if self.parent == Kind::Object {
+            push_escaped(pointer, doc.key(self.child));
+        } else if self.nth < 10 {
+            pointer.push((b'0' + self.nth as u8) as char);
+        } else {
+            let _ = write!(pointer, "{}", self.nth);
+        }
+    }
+}
+
 /// On the way through what was left over.
 struct Walk<'w, 'a, W> {
     doc: &'w Doc<'a>,
@@ -209,21 +219,22 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         node: Node<'_>,
         mut start: usize,
         place: Place<'_>,
+        up: Option<&Trail<'_>>,
         out: &mut ExtensionsBuffer,
     ) -> Result<(), Reject> {
         let (parent, doc) = (node.slot(), self.doc);
         let first = parent.at as usize;
         let mut way = self.way(parent, place);
-        for (nth, child) in doc.slots[first..][..parent.len as usize].iter().enumerate() {
+        let children = &doc.slots[first..][..parent.len as usize];
+        let mut next = 0;
+        loop {
+            let nth = next + self.count_over(&way, &children[next..], first + next);
+            let Some(child) = children.get(nth) else { return Ok(()) };
+            next = nth + 1;
             let index = (first + nth) as u32;
             if !child.kind.is_container() {
                 let is_read = doc.is_marked(first + nth);
                 let step = self.step(&mut way, child, nth, is_read);
-                // What is as its page says, and is not kept, needs no further look.
-                let is_over = is_read || child.kind == Kind::Null || step.why.is_some();
-                if is_over && !W::EACH_LEAF && is_usual(step, child.kind) {
-                    continue;
-                }
                 let known = self.known(&way, step, child, index, is_read);
                 if is_read && !W::EACH_LEAF {
                     continue;
@@ -231,13 +242,11 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
                 let here = Place { index, name: way.name_of(doc, child), known };
                 match self.fate(child, here, is_read, step.why) {
                     Ok(treatment) => {
-                        let before = doc.step(parent.kind, child, nth, self.pointer);
-                        node.spend(self.pointer.len())?;
+                        self.point(node, Trail { up, parent: parent.kind, child, nth })?;
                         let pointer = &*self.pointer;
                         let text =
                             |text: &mut String| self.keeping.write_scalar(doc, child, here.name, treatment, text);
                         out.push_if(|to| to.push_str(pointer), text);
-                        self.pointer.truncate(before);
                         self.watch.leaf(index, Fate::Kept(index));
                     }
                     Err(fate) => self.watch.leaf(index, fate),
@@ -248,26 +257,40 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
                 let step = self.step(&mut way, child, nth, false);
                 let known = self.known(&way, step, child, index, is_read);
                 let here = Place { index, name: way.name_of(doc, child), known };
+                let trail = Trail { up, parent: parent.kind, child, nth };
                 match step.why {
                     Some(why) => self.dropped(child, why),
+                    None if is_read => self.part(node.nth(nth), start, here, Some(&trail), out)?,
                     None => {
-                        let before = doc.step(parent.kind, child, nth, self.pointer);
-                        if is_read {
-                            self.part(node.nth(nth), start, here, out)?;
-                        } else {
-                            node.spend(self.pointer.len())?;
-                            // The pointer comes first in the buffer, and is not needed below.
-                            let pointer = std::mem::take(self.pointer);
-                            out.push_if(|to| to.push_str(&pointer), |text| self.json(child, here, index, text));
-                            *self.pointer = pointer;
-                        }
-                        self.pointer.truncate(before);
+                        self.point(node, trail)?;
+                        // The pointer comes first in the buffer, and is not needed below.
+                        let pointer = std::mem::take(self.pointer);
+                        out.push_if(|to| to.push_str(&pointer), |text| self.json(child, here, index, text));
+                        *self.pointer = pointer;
                     }
                 }
                 start = end;
             }
         }
-        Ok(())
+    }
+
+    /// How many of these children come before the next that needs a look: a leaf that is as its page says and is not kept needs
+    /// none. The first is at `index` on the tape.
+    #[inline(always)]
+    fn count_over(&self, way: &Way<'_>, children: &[Slot], index: usize) -> usize {
+        let Ahead::Plan(start) = way.below else { return 0 };
+        let over = self.plans.over(start + index - way.first);
+        let is_over = |(nth, (child, over)): &(usize, (&Slot, &Over))| {
+            over.is(child.kind, self.doc.is_marked(index + nth)) && !W::EACH_LEAF
+        };
+        children.iter().zip(over).enumerate().take_while(is_over).count()
+    }
+
+    /// Writes the pointer to what is kept below `node`.
+    fn point(&mut self, node: Node<'_>, trail: Trail<'_>) -> Result<(), Reject> {
+        self.pointer.clear();
+        trail.write(self.doc, self.pointer);
+        node.spend(self.pointer.len())
     }
 
     /// Writes a value of which nothing was read as compact JSON, less what is dropped, and says whether anything was left
@@ -336,7 +359,7 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
                 None => self.plan(case, below(), parent, place.name),
             }),
         };
-        Way { place, is_list, below }
+        Way { place, is_list, below, first: parent.at as usize }
     }
 
     #[cold]
@@ -462,6 +485,8 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
 struct Way<'b> {
     place: Place<'b>,
     is_list: bool,
+    /// The place of the first child on the tape.
+    first: usize,
     below: Ahead,
 }
 

@@ -7,8 +7,8 @@ mod leftovers;
 mod node;
 mod place;
 mod plans;
-mod shapes;
 mod rules;
+mod shapes;
 mod tape;
 #[cfg(test)]
 mod tests;

@@ -61,8 +61,8 @@ pub trait Keys: Copy {
     /// Calls `f` with each name until it returns something.
     fn first<T>(self, f: impl FnMut(&'static str) -> Option<T>) -> Option<T>;
 
-    /// Where on the tape the first of them stands that is there. The node is an object.
-    fn position(self, object: Node<'_>) -> Option<u32>;
+    /// Where on the tape the first of them stands that is there.
+    fn position(self, doc: &Doc<'_>, object: &Slot) -> Option<u32>;
 }
 
 impl Keys for &'static str {
@@ -72,8 +72,8 @@ impl Keys for &'static str {
     }
 
     #[inline(always)]
-    fn position(self, object: Node<'_>) -> Option<u32> {
-        object.position(self, tag(self.as_bytes()))
+    fn position(self, doc: &Doc<'_>, object: &Slot) -> Option<u32> {
+        doc.position(object, self, tag(self.as_bytes()))
     }
 }
 
@@ -84,9 +84,9 @@ impl<const N: usize> Keys for [&'static str; N] {
     }
 
     #[inline(always)]
-    fn position(self, object: Node<'_>) -> Option<u32> {
+    fn position(self, doc: &Doc<'_>, object: &Slot) -> Option<u32> {
         for key in self {
-            if let Some(position) = key.position(object) {
+            if let Some(position) = key.position(doc, object) {
                 return Some(position);
             }
         }
@@ -225,6 +225,36 @@ impl<'a> Doc<'a> {
         self.marks[index / 64].get() >> (index % 64) & 1 == 1
     }
 
+    /// Where on the tape the child under `key` lies. `object` is one.
+    ///
+    /// All objects of one shape have a key at the same place, or all have it not; so the answer is remembered by shape and key,
+    /// and of an object without a shape all keys are looked at.
+    ///
+    /// Never inlined: there are a thousand callers. `tag` is the key's, which each of them knows when it is compiled.
+    #[inline(never)]
+    fn position(&self, object: &Slot, key: &'static str, tag: u32) -> Option<u32> {
+        let shape = object.shape;
+        let place = (tag ^ u32::from(shape.number()).wrapping_mul(0x9e37_79b1) >> 16) as usize % ANSWERS;
+        let known = self.answers[place].get();
+        if known.shape == shape && std::ptr::eq(known.key, key) && shape.is_known() {
+            return (known.nth != Answer::NOT_THERE).then(|| object.at + u32::from(known.nth));
+        }
+        self.seek(object, key, tag, place)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn seek(&self, object: &Slot, key: &'static str, tag: u32, place: usize) -> Option<u32> {
+        let children = &self.slots[object.at as usize..][..object.len as usize];
+        let is_it = |child: &Slot| child.tag == tag && is_same(self.key_bytes(child), key.as_bytes());
+        let nth = children.iter().position(is_it);
+        if object.shape.is_known() {
+            let nth = nth.map_or(Answer::NOT_THERE, |nth| nth as u16);
+            self.answers[place].set(Answer { shape: object.shape, nth, key });
+        }
+        nth.map(|nth| object.at + nth as u32)
+    }
+
     /// Whether it was told of as a word or form that is not known.
     #[cold]
     pub(super) fn is_odd(&self, index: u32) -> bool {
@@ -322,15 +352,19 @@ impl<'a> Node<'a> {
     /// Reads the objects of a list, in order; none where it is absent or null. The first that cannot be read refuses
     /// the list.
     #[inline(always)]
-    pub fn list<T>(self, keys: impl Keys, read: impl FnMut(Node<'a>) -> Result<T, Reject>) -> Result<Vec<T>, Reject> {
-        match self.find(keys)? {
-            Some(list) => {
-                let items = list.items()?;
-                list.spend(items.len() * size_of::<T>())?;
-                items.map(Node::must_be_object).map(read_result(read)).collect()
-            }
-            None => Ok(Vec::new()),
+    pub fn list<T>(
+        self,
+        keys: impl Keys,
+        mut read: impl FnMut(Node<'a>) -> Result<T, Reject>,
+    ) -> Result<Vec<T>, Reject> {
+        let Some(list) = self.find(keys)? else { return Ok(Vec::new()) };
+        let items = list.items()?;
+        list.spend(items.len() * size_of::<T>())?;
+        let mut all = Vec::with_capacity(items.len());
+        for item in items {
+            all.push(read(item.must_be_object()?)?);
         }
+        Ok(all)
     }
 
     /// Takes so many bytes for what is made of this value beyond its own text: for each element of a list, or for a text
@@ -377,7 +411,7 @@ impl<'a> Node<'a> {
     /// Whether a key is there, be it null.
     #[inline]
     pub fn has(self, key: &'static str) -> bool {
-        !self.is_nowhere() && self.slot().kind == Kind::Object && key.position(self).is_some()
+        !self.is_nowhere() && self.slot().kind == Kind::Object && key.position(self.doc, self.slot()).is_some()
     }
 
     /// Whether a key is there, be it null, and not with what is not given out.
@@ -387,7 +421,10 @@ impl<'a> Node<'a> {
 
     /// Whether a key is there and null.
     pub fn is_null(self, key: &'static str) -> bool {
-        self.has(key) && key.position(self).is_some_and(|index| self.doc.slots[index as usize].kind == Kind::Null)
+        self.has(key)
+            && key
+                .position(self.doc, self.slot())
+                .is_some_and(|index| self.doc.slots[index as usize].kind == Kind::Null)
     }
 
     #[inline(always)]
@@ -420,12 +457,6 @@ impl<'a> Node<'a> {
     fn must_be_object(self) -> Result<Node<'a>, Reject> {
         if self.slot().kind == Kind::Object { Ok(self) } else { Err(self.refuse(Code::FieldType)) }
     }
-}
-
-fn read_result<'a, T>(
-    mut read: impl FnMut(Node<'a>) -> Result<T, Reject>,
-) -> impl FnMut(Result<Node<'a>, Reject>) -> Result<T, Reject> {
-    move |node| node.and_then(&mut read)
 }
 
 // ---- fields ----
@@ -932,47 +963,16 @@ impl<'a> Node<'a> {
         if self.is_nowhere() {
             return Ok(None);
         }
-        if self.slot().kind != Kind::Object {
+        let object = self.slot();
+        if object.kind != Kind::Object {
             return Err(self.refuse(Code::FieldType));
         }
-        let Some(index) = keys.position(self) else { return Ok(None) };
+        let Some(index) = keys.position(self.doc, object) else { return Ok(None) };
         if self.doc.slots[index as usize].kind == Kind::Null {
             self.doc.mark(index);
             return Ok(None);
         }
         Ok(Some(Node::new(self.doc, index)))
-    }
-
-    /// Where on the tape the child under `key` lies. This node is an object.
-    ///
-    /// All objects of one shape have a key at the same place, or all have it not; so the answer is remembered by shape and key,
-    /// and of an object without a shape all keys are looked at.
-    ///
-    /// Never inlined: there are a thousand callers. `tag` is the key's, which each of them knows when it is compiled.
-    #[inline(never)]
-    fn position(self, key: &'static str, tag: u32) -> Option<u32> {
-        let slot = self.slot();
-        let shape = slot.shape;
-        let place = (tag ^ u32::from(shape.number()).wrapping_mul(0x9e37_79b1) >> 16) as usize % ANSWERS;
-        let known = self.doc.answers[place].get();
-        if known.shape == shape && std::ptr::eq(known.key, key) && shape.is_known() {
-            return (known.nth != Answer::NOT_THERE).then(|| slot.at + u32::from(known.nth));
-        }
-        self.seek(key, tag, place)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn seek(self, key: &'static str, tag: u32, place: usize) -> Option<u32> {
-        let slot = self.slot();
-        let children = &self.doc.slots[slot.at as usize..][..slot.len as usize];
-        let is_it = |child: &Slot| child.tag == tag && is_same(self.doc.key_bytes(child), key.as_bytes());
-        let nth = children.iter().position(is_it);
-        if slot.shape.is_known() {
-            let nth = nth.map_or(Answer::NOT_THERE, |nth| nth as u16);
-            self.doc.answers[place].set(Answer { shape: slot.shape, nth, key });
-        }
-        nth.map(|nth| slot.at + nth as u32)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::rules::Why;
 use super::shapes::Shape;
+use super::tape::Kind;
 use crate::vendors::documents::{Body, Here};
 
 /// What follows from the key of a child and where its object lies.
@@ -11,8 +12,28 @@ pub(super) struct Step {
     pub here: Here<'static>,
     /// The rule that drops it.
     pub why: Option<Why>,
-    /// One bit for each [`super::tape::Kind`] that it has by its page, so that there is nothing to tell.
+    /// One bit for each [`Kind`] that it has by its page, so that there is nothing to tell.
     pub usual: u8,
+}
+
+/// Of which kinds a child has nothing to be told or kept, one bit each: if it is not read, and if it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Over([u8; 2]);
+
+impl Over {
+    /// Of leaves alone: what lies in a container is another matter.
+    const LEAVES: u8 = !(1 << Kind::Array as u8 | 1 << Kind::Object as u8);
+
+    fn of(step: &Step) -> Over {
+        let is_dropped = step.why.is_some();
+        let unread = if is_dropped { step.usual } else { step.usual & 1 << Kind::Null as u8 };
+        Over([unread & Over::LEAVES, step.usual & Over::LEAVES])
+    }
+
+    #[inline(always)]
+    pub fn is(self, kind: Kind, is_read: bool) -> bool {
+        self.0[usize::from(is_read)] >> kind as u8 & 1 == 1
+    }
 }
 
 /// For which objects a plan is: those of this shape in webhooks of this page, under these rules.
@@ -50,6 +71,8 @@ pub(super) struct Plans {
     /// With where in `steps` the plan begins.
     cases: Vec<Option<(Case, u32)>>,
     steps: Vec<Step>,
+    /// Of each of the steps.
+    over: Vec<Over>,
 }
 
 impl Plans {
@@ -59,6 +82,7 @@ impl Plans {
             self.cases.clear();
             self.cases.resize(CASES, None);
             self.steps.clear();
+            self.over.clear();
             self.generation = generation;
         }
     }
@@ -73,11 +97,18 @@ impl Plans {
     pub fn add(&mut self, case: Case, steps: impl Iterator<Item = Step>) -> usize {
         let start = self.steps.len();
         self.steps.extend(steps);
+        self.over.extend(self.steps[start..].iter().map(Over::of));
         let place = case.place();
         if let Some(known) = self.cases.get_mut(place) {
             *known = Some((case, start as u32));
         }
         start
+    }
+
+    /// Of the step there and those that follow.
+    #[inline(always)]
+    pub fn over(&self, place: usize) -> &[Over] {
+        self.over.get(place..).unwrap_or_default()
     }
 
     #[inline(always)]

@@ -50,19 +50,22 @@ struct Known {
     width: u8,
     before: Shape,
     /// What came after it last time, and what came last that was different.
-    next: [Shape; 2],
+    next: [Due; 2],
     /// The beginnings of what may stand under it: of an object, and of an element of a list.
     object: Shape,
     element: Shape,
 }
 
-/// A key that was due.
-#[derive(Clone, Copy)]
+/// A key that is due, and the shape with it.
+#[derive(Clone, Copy, Default)]
 pub struct Due {
     pub shape: Shape,
-    pub tag: u32,
+    /// Of the text; 0: there is none.
     pub text_len: u8,
     pub key_len: u8,
+    pub tag: u32,
+    /// Where in `texts`.
+    at: u32,
 }
 
 pub struct Shapes {
@@ -114,18 +117,15 @@ impl Shapes {
     /// The key that is due, if it is what `rest` begins with.
     #[inline(always)]
     pub fn next(&self, before: Shape, rest: &[u8]) -> Option<Due> {
-        let [first, second] = self.get(before)?.next;
-        self.due(first, rest).or_else(|| self.due(second, rest))
+        let [first, second] = &self.get(before)?.next;
+        [first, second].into_iter().find(|due| self.is_at(due, rest)).copied()
     }
 
     #[inline(always)]
-    fn due(&self, shape: Shape, rest: &[u8]) -> Option<Due> {
-        let known = self.get(shape)?;
-        let len = usize::from(known.text_len);
-        let text = self.texts.get(known.at as usize..)?.get(..len)?;
-        // Where nothing is remembered the text is empty, and no key is.
-        let is_it = len > 0 && is_same(text, rest.get(..len)?);
-        is_it.then_some(Due { shape, tag: known.tag, text_len: known.text_len, key_len: known.key_len })
+    fn is_at(&self, due: &Due, rest: &[u8]) -> bool {
+        let (start, len) = (due.at as usize, usize::from(due.text_len));
+        let text = self.texts.get(start..start + len);
+        len > 0 && text.zip(rest.get(..len)).is_some_and(|(text, rest)| is_same(text, rest))
     }
 
     /// Another key came: `text` from its first quote to its value, the key's own length and tag. The shape with it, if that was
@@ -169,9 +169,10 @@ impl Shapes {
     }
 
     fn expect(&mut self, before: Shape, shape: Shape) {
+        let Known { at, tag, text_len, key_len, .. } = self.known[usize::from(shape.0)];
         let next = &mut self.known[usize::from(before.0)].next;
-        if next[0] != shape {
-            *next = [shape, next[0]];
+        if next[0].shape != shape {
+            *next = [Due { shape, text_len, key_len, tag, at }, next[0]];
         }
     }
 

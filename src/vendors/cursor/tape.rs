@@ -4,7 +4,7 @@
 
 use super::plans::Plans;
 use super::shapes::{Shape, Shapes};
-use super::tokenize;
+use super::tokenize::{self, Key};
 use crate::reject::{Code, Reject};
 use std::cell::{Cell, RefCell};
 
@@ -24,16 +24,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 8] = [
-        Kind::Null,
-        Kind::True,
-        Kind::False,
-        Kind::Number,
-        Kind::Plain,
-        Kind::Escaped,
-        Kind::Array,
-        Kind::Object,
-    ];
+    pub const ALL: [Kind; 8] =
+        [Kind::Null, Kind::True, Kind::False, Kind::Number, Kind::Plain, Kind::Escaped, Kind::Array, Kind::Object];
 
     #[inline(always)]
     pub fn is_container(self) -> bool {
@@ -170,9 +162,8 @@ impl Tape {
     /// Whether the same is on both. What a shape is called depends on what came before.
     #[cfg(test)]
     pub(super) fn is_like(&self, other: &Tape) -> bool {
-        let slots = |tape: &Tape| -> Vec<Slot> {
-            tape.slots.iter().map(|slot| Slot { shape: Shape::NONE, ..*slot }).collect()
-        };
+        let slots =
+            |tape: &Tape| -> Vec<Slot> { tape.slots.iter().map(|slot| Slot { shape: Shape::NONE, ..*slot }).collect() };
         (slots(self), &self.arena, &self.elements) == (slots(other), &other.arena, &other.elements)
     }
 
@@ -185,23 +176,27 @@ impl Tape {
         Slot::new(kind, first, self.slots.len() - first)
     }
 
-    fn key<'a>(&'a self, body: &'a str, slot: &Slot) -> &'a str {
-        let text = if slot.key_in_arena { &self.arena } else { body };
-        &text[slot.key_at as usize..][..slot.key_len as usize]
+    fn key<'a>(&'a self, body: &'a str, at: u32, len: u32, in_arena: bool) -> &'a str {
+        let text = if in_arena { &self.arena } else { body };
+        &text[at as usize..][..len as usize]
+    }
+
+    fn key_of<'a>(&'a self, body: &'a str, slot: &Slot) -> &'a str {
+        self.key(body, slot.key_at, slot.key_len, slot.key_in_arena)
     }
 
     /// Is there already such a key above `base`?
     #[cold]
     #[inline(never)]
-    pub(super) fn has(&self, body: &str, base: usize, slot: &Slot) -> bool {
-        let same = |other: &Slot| other.tag == slot.tag && self.key(body, other) == self.key(body, slot);
-        self.open[base..].iter().any(same)
+    pub(super) fn has(&self, body: &str, base: usize, key: &Key) -> bool {
+        let name = self.key(body, key.at, key.len, key.in_arena);
+        self.open[base..].iter().any(|slot| slot.tag == key.tag && self.key_of(body, slot) == name)
     }
 
     /// Whether two of the keys above `base` are equal, for objects so wide that comparing all pairs would be an attack.
     #[cold]
     pub(super) fn has_duplicate(&self, body: &str, base: usize) -> bool {
-        let mut keys: Vec<&str> = self.open[base..].iter().map(|slot| self.key(body, slot)).collect();
+        let mut keys: Vec<&str> = self.open[base..].iter().map(|slot| self.key_of(body, slot)).collect();
         keys.sort_unstable();
         keys.windows(2).any(|pair| pair[0] == pair[1])
     }

@@ -1,10 +1,11 @@
-//! RFC 8259, all of it and nothing more, straight onto the tape. Safe code: strings are scanned eight bytes at a time
-//! in a `u64`. Every value is checked, read or not: number grammar, escapes, surrogate pairs, control characters,
+//! RFC 8259, all of it and nothing more, straight onto the tape. Safe code: strings are scanned sixteen bytes
+//! at a time. Every value is checked, read or not: number grammar, escapes, surrogate pairs, control characters,
 //! duplicate keys, depth. Knows no vendor.
 
 use super::shapes::Shape;
 use super::tape::{Kind, Slot, Tape, tag};
 use crate::reject::{Code, Reject};
+use wide::u8x16;
 
 /// Fills `tape.slots`; the last one is the root, which is level 1 of the depth.
 pub(super) fn fill(tape: &mut Tape, body: &str, max_depth: usize) -> Result<(), Reject> {
@@ -25,6 +26,16 @@ struct Value {
 struct Fail {
     code: Code,
     at: u32,
+}
+
+/// A key, and the shape that its object has with it.
+pub(super) struct Key {
+    shape: Shape,
+    pub tag: u32,
+    pub at: u32,
+    pub len: u32,
+    /// As [`Slot`] has it.
+    pub in_arena: bool,
 }
 
 impl Value {
@@ -98,6 +109,9 @@ impl Parser<'_, '_> {
     /// Inlined, so that only what has something in it is a call.
     #[inline(always)]
     fn value(&mut self, depth: usize, under: Shape) -> Result<Value, Fail> {
+        if let b' ' | b'\n' | b'\r' | b'\t' = self.peek() {
+            self.space();
+        }
         match self.peek() {
             b'"' => self.string(),
             b'{' => {
@@ -105,20 +119,29 @@ impl Parser<'_, '_> {
                 self.object(depth, shape)
             }
             b'[' => self.list::<false>(depth, under),
-            _ => self.scalar(),
-        }
-    }
-
-    /// What is no text.
-    #[inline(always)]
-    fn scalar(&mut self) -> Result<Value, Fail> {
-        match self.peek() {
             b'-' | b'0'..=b'9' => self.number(),
             b'n' => self.literal("null", Kind::Null),
             b't' => self.literal("true", Kind::True),
             b'f' => self.literal("false", Kind::False),
             _ => Err(self.syntax()),
         }
+    }
+
+    /// Over the byte between two values, and the space around it: whether another one comes, or the `end`.
+    #[inline(always)]
+    fn goes_on(&mut self, end: u8) -> Result<bool, Fail> {
+        let byte = match self.peek() {
+            b' ' | b'\n' | b'\r' | b'\t' => {
+                self.space();
+                self.peek()
+            }
+            byte => byte,
+        };
+        if byte != b',' && byte != end {
+            return Err(self.syntax());
+        }
+        self.i += 1;
+        Ok(byte == b',')
     }
 
     /// `shape` is that of an object here with no key yet.
@@ -133,20 +156,20 @@ impl Parser<'_, '_> {
             return Ok(Value::new(Kind::Object, 0, 0));
         }
         loop {
-            let nth = self.tape.open.len();
-            shape = self.key(shape, base)?;
+            let key = self.key(shape, base)?;
+            shape = key.shape;
             let value = self.value(depth, shape)?;
-            let slot = &mut self.tape.open[nth];
-            (slot.kind, slot.shape, slot.at, slot.len) = (value.kind, value.shape, value.at, value.len);
-            self.space();
-            match self.peek() {
-                b',' => self.i += 1,
-                b'}' => break,
-                _ => return Err(self.syntax()),
+            self.tape.open.push(Slot {
+                tag: key.tag,
+                key_at: key.at,
+                key_len: key.len,
+                key_in_arena: key.in_arena,
+                ..value.slot()
+            });
+            if !self.goes_on(b'}')? {
+                break;
             }
-            self.space();
         }
-        self.i += 1;
         // A shape that is known has no key twice.
         let is_wide = self.tape.open.len() - base > WIDEST;
         if is_wide && !shape.is_known() && self.tape.has_duplicate(self.text, base) {
@@ -180,15 +203,11 @@ impl Parser<'_, '_> {
             if ROOT {
                 self.tape.elements.push([start as u32, self.i as u32]);
             }
-            self.space();
-            match self.peek() {
-                b',' => self.i += 1,
-                b']' => break,
-                _ => return Err(self.syntax()),
+            if !self.goes_on(b']')? {
+                break;
             }
             self.space();
         }
-        self.i += 1;
         Ok(self.close(Kind::Array, base))
     }
 
@@ -198,34 +217,32 @@ impl Parser<'_, '_> {
         Value { kind, shape: Shape::NONE, at: slot.at, len: slot.len }
     }
 
-    /// Opens a slot for a key and what follows it, and goes to where that begins. `before` are the keys that the object has
-    /// already, from `base` on; what it has with this one.
+    /// Over a key, to where its value begins or the space before it. `before` are the keys that the object has already, from
+    /// `base` on.
     #[inline(always)]
-    fn key(&mut self, before: Shape, base: usize) -> Result<Shape, Fail> {
+    fn key(&mut self, before: Shape, base: usize) -> Result<Key, Fail> {
         let start = self.i;
-        let shape = match self.tape.shapes.next(before, self.bytes.get(start..).unwrap_or_default()) {
+        match self.tape.shapes.next(before, self.bytes.get(start..).unwrap_or_default()) {
             Some(due) => {
                 self.i += usize::from(due.text_len);
-                let (key_at, key_len) = (start as u32 + 1, due.key_len.into());
-                self.tape.open.push(Slot { tag: due.tag, key_at, key_len, ..Slot::new(Kind::Null, 0, 0) });
-                due.shape
+                let (at, len) = (start as u32 + 1, due.key_len.into());
+                Ok(Key { shape: due.shape, tag: due.tag, at, len, in_arena: false })
             }
-            None => self.key_by_letters(before, base)?,
-        };
-        self.space();
-        Ok(shape)
+            None => self.key_by_letters(before, base),
+        }
     }
 
     /// A key with escapes is undone at once, so that `"a"` and `"\u0061"` are the same key.
     #[inline(never)]
-    fn key_by_letters(&mut self, before: Shape, base: usize) -> Result<Shape, Fail> {
+    fn key_by_letters(&mut self, before: Shape, base: usize) -> Result<Key, Fail> {
+        self.space();
         if self.peek() != b'"' {
             return Err(self.syntax());
         }
         let start = self.i;
-        let key = self.string()?;
-        let raw = &self.bytes[key.at as usize..][..key.len as usize];
-        let mut slot = Slot { tag: tag(raw), key_at: key.at, key_len: key.len, ..Slot::new(Kind::Null, 0, 0) };
+        let Value { kind, at, len, .. } = self.string()?;
+        let raw = &self.bytes[at as usize..][..len as usize];
+        let mut key = Key { shape: Shape::NONE, tag: tag(raw), at, len, in_arena: false };
         self.space();
         self.byte(b':')?;
         // One space is as much part of what a program writes as the colon is.
@@ -233,37 +250,31 @@ impl Parser<'_, '_> {
             self.i += 1;
         }
         let text = &self.bytes[start..self.i];
-        let found = match key.kind {
-            Kind::Plain => self.tape.shapes.find(before, text, raw.len(), slot.tag),
-            _ => {
-                self.key_with_escapes(&mut slot);
-                None
+        let is_plain = kind == Kind::Plain;
+        if !is_plain {
+            self.undo_escapes(&mut key);
+        } else if let Some(shape) = self.tape.shapes.find(before, text, raw.len(), key.tag) {
+            return Ok(Key { shape, ..key });
+        }
+        // Wider objects are checked once, by sorting, when they end: looking back at every key would be quadratic.
+        let is_wide = self.tape.open.len() - base >= WIDEST;
+        if before.is_known() || !is_wide {
+            let is_there = self.tape.has(self.text, base, &key);
+            if is_there && !is_wide {
+                return Err(self.fail(Code::JsonDuplicateKey, start));
             }
-        };
-        let shape = match found {
-            Some(shape) => shape,
-            // Wider objects are checked once, by sorting, when they end: looking back at every key would be quadratic.
-            None if before.is_known() || self.tape.open.len() - base < WIDEST => {
-                let is_there = self.tape.has(self.text, base, &slot);
-                if is_there && self.tape.open.len() - base < WIDEST {
-                    return Err(self.fail(Code::JsonDuplicateKey, start));
-                }
-                match key.kind {
-                    Kind::Plain if !is_there => self.tape.shapes.add(before, text, raw.len(), slot.tag),
-                    _ => Shape::NONE,
-                }
+            if is_plain && !is_there {
+                key.shape = self.tape.shapes.add(before, text, raw.len(), key.tag);
             }
-            None => Shape::NONE,
-        };
-        self.tape.open.push(slot);
-        Ok(shape)
+        }
+        Ok(key)
     }
 
     #[cold]
-    fn key_with_escapes(&mut self, slot: &mut Slot) {
-        let plain = unescape(&self.text[slot.key_at as usize..][..slot.key_len as usize]);
-        (slot.tag, slot.key_in_arena) = (tag(plain.as_bytes()), true);
-        (slot.key_at, slot.key_len) = (self.tape.arena.len() as u32, plain.len() as u32);
+    fn undo_escapes(&mut self, key: &mut Key) {
+        let plain = unescape(&self.text[key.at as usize..][..key.len as usize]);
+        (key.tag, key.in_arena) = (tag(plain.as_bytes()), true);
+        (key.at, key.len) = (self.tape.arena.len() as u32, plain.len() as u32);
         self.tape.arena.push_str(&plain);
     }
 
@@ -378,31 +389,21 @@ impl Parser<'_, '_> {
 /// Up to how many keys an object has, each is compared with those before it.
 const WIDEST: usize = 64;
 
-/// Marks the high bit of the bytes at which plain text stops; exact up to the first of them, which is all we want.
-#[inline(always)]
-fn stops(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let zero_byte = |w: u64| w.wrapping_sub(ONES) & !w;
-    let quote = zero_byte(word ^ (ONES * b'"' as u64));
-    let backslash = zero_byte(word ^ (ONES * b'\\' as u64));
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (quote | backslash | control) & (ONES << 7)
-}
-
 /// The first place at or after `i` with a quote, a backslash or a control character, or the end.
 #[inline(always)]
 fn plain_end(bytes: &[u8], mut i: usize) -> usize {
-    while let Some(chunk) = bytes.get(i..).and_then(|rest| rest.first_chunk::<8>()) {
-        let found = stops(u64::from_le_bytes(*chunk));
+    while let Some(chunk) = bytes.get(i..).and_then(|rest| rest.first_chunk::<16>()) {
+        let chunk = u8x16::new(*chunk);
+        let is = |byte| chunk.simd_eq(u8x16::splat(byte));
+        let is_control = chunk.max(u8x16::splat(0x1f)).simd_eq(u8x16::splat(0x1f));
+        let found = (is(b'"') | is(b'\\') | is_control).to_bitmask();
         if found != 0 {
-            return i + (found.trailing_zeros() / 8) as usize;
+            return i + found.trailing_zeros() as usize;
         }
-        i += 8;
+        i += 16;
     }
-    while i < bytes.len() && bytes[i] >= 0x20 && bytes[i] != b'"' && bytes[i] != b'\\' {
-        i += 1;
-    }
-    i
+    let is_plain = |byte: &&u8| **byte >= 0x20 && !matches!(byte, b'"' | b'\\');
+    i + bytes.get(i..).unwrap_or_default().iter().take_while(is_plain).count()
 }
 
 /// Undoes escapes that [`Parser::escape`] has checked.
