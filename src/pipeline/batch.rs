@@ -264,6 +264,11 @@ impl<'c> Batch<'c> {
         self.records.iter().filter(|record| partition.is(record.topic(), record.partition())).count()
     }
 
+    /// When the raw record of a webhook was written. It is asked for each, so no header is looked at for it.
+    pub fn timestamp_ms(&self, unit: &Unit) -> Option<i64> {
+        self.records.get(unit.record)?.timestamp_ms()
+    }
+
     /// The raw record of a webhook.
     pub fn with_raw<T>(&self, unit: &Unit, f: impl FnOnce(&RawRecord<'_>) -> T) -> Option<T> {
         self.records.get(unit.record).map(|record| with_raw(record, f))

@@ -174,7 +174,7 @@ fn drift<'b>(batch: &'b Batch<'_>) -> Vec<Sighting<'b>> {
             UnitKind::DeadLetter(letter) if letter.letter.code == Code::EventUnknown => {
                 let vendor = letter.letter.vendor.unwrap_or(UNKNOWN_VENDOR);
                 let name = letter.letter.event_type.as_deref().unwrap_or(OTHER_EVENT_TYPE);
-                let at_ms = batch.with_raw(unit, |raw| raw.timestamp_ms).flatten();
+                let at_ms = batch.timestamp_ms(unit);
                 seen.push(Sighting {
                     vendor,
                     event_type: name,
@@ -187,7 +187,7 @@ fn drift<'b>(batch: &'b Batch<'_>) -> Vec<Sighting<'b>> {
             _ => continue,
         };
         if !drift.is_empty() {
-            let at_ms = batch.with_raw(unit, |raw| raw.timestamp_ms).flatten();
+            let at_ms = batch.timestamp_ms(unit);
             let sighting = |kind: DriftKind, path| Sighting { vendor, event_type, kind: kind.as_str(), path, at_ms };
             seen.extend(drift.iter().map(|drift| sighting(drift.kind, &*drift.path)));
         }

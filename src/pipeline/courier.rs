@@ -399,7 +399,7 @@ impl<'w> Courier<'w> {
             let sent = match &unit.kind {
                 UnitKind::Ignored(_) | UnitKind::PassedOver => return Ok(()),
                 UnitKind::Event(event) => {
-                    let timestamp_ms = batch.with_raw(unit, |raw| raw.timestamp_ms).flatten();
+                    let timestamp_ms = batch.timestamp_ms(unit);
                     let record = Outgoing {
                         topic: self.worker.plan.outputs.canonical(event.entity),
                         partition: None,

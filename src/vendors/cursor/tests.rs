@@ -175,6 +175,94 @@ fn what_was_read_before_changes_nothing() {
     assert!(accepted > 5_000 && refused > 5_000, "{accepted} and {refused}");
 }
 
+/// What is remembered of shapes (their keys, where a key stands, what the page and the rules say of each) is what would be found
+/// without: for bodies of all orders, one after the other, until all was forgotten and learnt again.
+#[test]
+fn what_is_remembered_of_a_shape_is_what_would_be_found() {
+    let page = "= Part\nid number\nname string {free_text}\n* any\n@ e\nid number\na Part\nname [Part|string]\nnote string {contact}\n";
+    let page: &'static Documents = Box::leak(Box::new(Documents::parse(page).expect("well formed")));
+    let rules = Rules::new(&[&[
+        Rule::under("a", "note", Why::Secret),
+        Rule::new("display_*", Why::Derived),
+        Rule::new("gone", Why::Structural),
+    ]]);
+    let privacy = Privacy::new(b"").with(PiiClass::Contact, Treatment::Drop);
+    let mut random = Random(3);
+    let mut used = Tape::default();
+    let mut differing = std::collections::HashSet::new();
+    for _ in 0..20_000 {
+        let body = members(&mut random, 0);
+        let mut new = Tape::default();
+        let [one, other] = [&mut used, &mut new].map(|tape| found(tape, &body, page, &rules, &privacy));
+        assert_eq!(one, other, "{body}");
+        differing.insert(one);
+    }
+    assert!(differing.len() > 5_000, "{}", differing.len());
+    assert!(used.shapes.generation() > 3, "never was all forgotten: {}", used.shapes.generation());
+}
+
+/// An object of some keys in any order.
+fn members(random: &mut Random, depth: usize) -> String {
+    let names = ["id", "a", "name", "note", "display_a", "gone", "token", "b/c", "", "extra_key"];
+    let mut left: Vec<&str> = names.to_vec();
+    let all: Vec<String> = (0..random.below(7))
+        .map(|_| {
+            let name = left.swap_remove(random.below(left.len()));
+            let value = match random.below(if depth < 2 { 9 } else { 6 }) {
+                0 => "null".to_owned(),
+                1 => "17".to_owned(),
+                2 => "true".to_owned(),
+                3 => "\"a\\u0041\"".to_owned(),
+                4 => "[]".to_owned(),
+                5 => "\"plain\"".to_owned(),
+                6 => format!("[{},{}]", members(random, depth + 1), members(random, depth + 1)),
+                7 => format!("[[{}]]", members(random, depth + 1)),
+                _ => members(random, depth + 1),
+            };
+            format!("\"{name}\":{value}")
+        })
+        .collect();
+    format!("{{{}}}", all.join(","))
+}
+
+/// What a mapping and the walk after it make of a body, as text.
+fn found(tape: &mut Tape, body: &str, page: &'static Documents, rules: &Rules, privacy: &Privacy) -> String {
+    #[derive(Default)]
+    struct Told<const EACH: bool>(Vec<String>);
+    impl<const EACH: bool> Watch for Told<EACH> {
+        const EACH_LEAF: bool = EACH;
+        fn leaf(&mut self, leaf: u32, fate: Fate) {
+            if EACH || matches!(fate, Fate::Kept(_)) {
+                self.0.push(format!("{leaf}:{fate:?}"));
+            }
+        }
+        fn odd(&mut self, oddity: Oddity, node: u32) {
+            self.0.push(format!("{node}:{oddity:?}"));
+        }
+    }
+    let text = tape.read(body.as_bytes(), DEPTH).expect("JSON");
+    let doc = Doc::new(tape, text, rules, None);
+    let root = doc.root();
+    let mut read =
+        vec![format!("{:?} {:?}", root.id("id"), root.text(["none", "name"])), format!("{:?}", root.has("note"))];
+    if let Ok(a) = root.child("a") {
+        read.push(format!("{:?} {:?} {:?}", a.id("id"), a.boolean("name"), a.has("extra_key")));
+    }
+    let parts = root.list("name", |part| Ok(format!("{:?} {:?}", part.text("b/c"), part.has("id"))));
+    read.push(format!("{parts:?}"));
+    let keeping = Keeping { body: page.body("e"), extensions: Extensions::Full, privacy: Some(privacy) };
+    let (mut out, mut told, mut all) = (ExtensionsBuffer::default(), Told::<false>::default(), Told::<true>::default());
+    root.leftovers(keeping, &mut String::new(), &mut out, &mut told).expect("room");
+    let kept: Vec<String> = out.view().iter().map(|(pointer, json)| format!("{pointer}={json}")).collect();
+    out.clear();
+    root.leftovers(keeping, &mut String::new(), &mut out, &mut all).expect("room");
+    let again: Vec<String> = out.view().iter().map(|(pointer, json)| format!("{pointer}={json}")).collect();
+    assert_eq!(kept, again, "whoever watches changes nothing: {body}");
+    let all_told: Vec<&String> = all.0.iter().filter(|line| told.0.contains(line)).collect();
+    assert_eq!(all_told.len(), told.0.len(), "who is told of each leaf is told of the others too: {body}");
+    format!("{read:?} {kept:?} {:?} {:?}", told.0, all.0)
+}
+
 #[test]
 fn keys_are_the_same_if_all_their_bytes_are() {
     let key: Vec<u8> = (b'a'..=b'z').collect();
