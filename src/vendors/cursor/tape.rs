@@ -234,12 +234,11 @@ pub fn is_same(a: &[u8], b: &[u8]) -> bool {
     if n != b.len() {
         return false;
     }
-    if let (Some(a_head), Some(a_tail), Some(b_head), Some(b_tail)) =
-        (a.first_chunk::<8>(), a.last_chunk::<8>(), b.first_chunk::<8>(), b.last_chunk::<8>())
+    if n <= 16
+        && let (Some(a_head), Some(a_tail), Some(b_head), Some(b_tail)) =
+            (a.first_chunk::<8>(), a.last_chunk::<8>(), b.first_chunk::<8>(), b.last_chunk::<8>())
     {
-        if n <= 16 {
-            return a_head == b_head && a_tail == b_tail;
-        }
+        return a_head == b_head && a_tail == b_tail;
     }
     if let (Some(a_head), Some(a_tail), Some(b_head), Some(b_tail)) =
         (a.first_chunk::<16>(), a.last_chunk::<16>(), b.first_chunk::<16>(), b.last_chunk::<16>())
