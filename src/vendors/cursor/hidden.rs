@@ -55,7 +55,7 @@ pub(super) fn holds_secret(text: &str, key: &str, rules: &Rules) -> bool {
     if !text.contains('"') {
         return names_secret(text, key, rules);
     }
-    let mut tape = Tape::default();
+    let mut tape = Tape::forgetful();
     let text = match tape.read(text.as_bytes(), MAX_DEPTH) {
         Ok(text) => text,
         Err(reject) if reject.code == Code::JsonSyntax => return names_secret(text, key, rules),

@@ -352,12 +352,10 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         let below = || self.keeping.documents().below(place.known.here, is_list);
         // The names of what lies under a name are the same wherever that is a shape.
         let case = Case::of(self.keeping.body, self.doc.rules.number, parent.shape);
-        let below = match case {
-            None => Ahead::Page(below()),
-            Some(case) => Ahead::Plan(match self.plans.find(case) {
-                Some(start) => start,
-                None => self.plan(case, below(), parent, place.name),
-            }),
+        let below = match case.map(|case| (case, self.plans.find(case))) {
+            Some((_, Some(start))) => Ahead::Plan(start),
+            Some((case, None)) if self.plans.has_room() => Ahead::Plan(self.plan(case, below(), parent, place.name)),
+            _ => Ahead::Page(below()),
         };
         Way { place, is_list, below, first: parent.at as usize }
     }

@@ -24,7 +24,7 @@ pub struct Doc<'a> {
     marks: &'a [Cell<u64>],
     room: &'a Cell<usize>,
     pub(super) odd: &'a RefCell<Vec<u32>>,
-    answers: &'a [Cell<Answer>; ANSWERS],
+    answers: &'a [Cell<Answer>],
     pub(super) plans: &'a RefCell<Plans>,
     pub(super) rules: &'a Rules,
     /// For times that name no zone, where the configuration names one.
@@ -235,7 +235,7 @@ impl<'a> Doc<'a> {
     fn position(&self, object: &Slot, key: &'static str, tag: u32) -> Option<u32> {
         let shape = object.shape;
         let place = (tag ^ u32::from(shape.number()).wrapping_mul(0x9e37_79b1) >> 16) as usize % ANSWERS;
-        let known = self.answers[place].get();
+        let known = self.answers.get(place).map(Cell::get).unwrap_or_default();
         if known.shape == shape && std::ptr::eq(known.key, key) && shape.is_known() {
             return (known.nth != Answer::NOT_THERE).then(|| object.at + u32::from(known.nth));
         }
@@ -248,9 +248,10 @@ impl<'a> Doc<'a> {
         let children = &self.slots[object.at as usize..][..object.len as usize];
         let is_it = |child: &Slot| child.tag == tag && is_same(self.key_bytes(child), key.as_bytes());
         let nth = children.iter().position(is_it);
-        if object.shape.is_known() {
+        if let Some(answer) = self.answers.get(place).filter(|_| object.shape.is_known()) {
+            // An object with a shape has no more keys than a byte can count.
             let nth = nth.map_or(Answer::NOT_THERE, |nth| nth as u16);
-            self.answers[place].set(Answer { shape: object.shape, nth, key });
+            answer.set(Answer { shape: object.shape, nth, key });
         }
         nth.map(|nth| object.at + nth as u32)
     }

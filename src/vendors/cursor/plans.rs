@@ -61,7 +61,8 @@ impl Case {
 /// How many cases are remembered. Others take their places.
 const CASES: usize = 4096;
 
-/// How many steps are, in all plans together. Once there are so many, all are forgotten.
+/// How many steps are, in all plans together. Once there are so many, no plan is made until all are forgotten at the next
+/// webhook.
 const STEPS: usize = 1 << 15;
 
 /// The plans that were made, of one generation of shapes.
@@ -78,9 +79,8 @@ pub(super) struct Plans {
 impl Plans {
     /// A new webhook.
     pub fn begin(&mut self, generation: u32) {
-        if self.generation != generation || self.steps.len() > STEPS || self.cases.is_empty() {
-            self.cases.clear();
-            self.cases.resize(CASES, None);
+        if self.generation != generation || self.steps.len() > STEPS {
+            self.cases.fill(None);
             self.steps.clear();
             self.over.clear();
             self.generation = generation;
@@ -94,8 +94,13 @@ impl Plans {
         (known == case).then_some(start as usize)
     }
 
+    pub fn has_room(&self) -> bool {
+        self.steps.len() <= STEPS
+    }
+
     pub fn add(&mut self, case: Case, steps: impl Iterator<Item = Step>) -> usize {
         let start = self.steps.len();
+        self.cases.resize(CASES, None);
         self.steps.extend(steps);
         self.over.extend(self.steps[start..].iter().map(Over::of));
         let place = case.place();

@@ -13,6 +13,10 @@ const KEYS: usize = 8192;
 /// Of the table in which keys are looked up.
 const PLACES: usize = 4 * KEYS;
 
+/// How many places a key is looked for in. Who writes keys that all want the same place gets no further: more of them are not
+/// remembered.
+const PROBES: usize = 16;
+
 /// The keys that an object has so far, in their order, and where it lies: the end of a way through the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Shape(u16);
@@ -73,22 +77,26 @@ pub struct Shapes {
     /// The texts of the keys, one behind the other.
     texts: Vec<u8>,
     /// Where in `known` the keys are, by their tags and what they come after: one that finds its place taken has the next
-    /// free one.
-    by_key: Box<[Shape; PLACES]>,
+    /// free one. It is empty where nothing is remembered.
+    by_key: Vec<Shape>,
     /// How often all was forgotten.
     generation: u32,
 }
 
 impl Default for Shapes {
     fn default() -> Self {
-        let mut shapes =
-            Shapes { known: Vec::new(), texts: Vec::new(), by_key: Box::new([Shape::NONE; PLACES]), generation: 0 };
+        let mut shapes = Shapes { by_key: vec![Shape::NONE; PLACES], ..Shapes::forgetful() };
         shapes.forget();
         shapes
     }
 }
 
 impl Shapes {
+    /// Remembers nothing: for what is read once.
+    pub fn forgetful() -> Shapes {
+        Shapes { known: Vec::new(), texts: Vec::new(), by_key: Vec::new(), generation: 0 }
+    }
+
     fn forget(&mut self) {
         self.known.clear();
         // Nothing, and the two beginnings.
@@ -134,18 +142,17 @@ impl Shapes {
         if !before.is_known() || text.len() > usize::from(u8::MAX) {
             return None;
         }
-        let mut place = place(before, tag);
-        loop {
-            let shape = *self.by_key.get(place)?;
-            let known = *self.get(shape).filter(|_| shape.is_known())?;
+        for place in places(before, tag) {
+            let shape = *self.by_key.get(place).filter(|shape| shape.is_known())?;
+            let known = *self.get(shape)?;
             let is_here = known.before == before && known.tag == tag && usize::from(known.key_len) == key_len;
             let its_text = self.texts.get(known.at as usize..)?.get(..usize::from(known.text_len))?;
             if is_here && its_text == text {
                 self.expect(before, shape);
                 return Some(shape);
             }
-            place = (place + 1) % PLACES;
         }
+        None
     }
 
     /// The same for a key that was not there before. It must be none of those that the object has. `NONE` where there is no
@@ -155,14 +162,12 @@ impl Shapes {
         let (Ok(text_len), Ok(key_len)) = lens else { return Shape::NONE };
         let width = self.get(before).and_then(|known| known.width.checked_add(1));
         let Some(width) = width.filter(|_| before.is_known() && self.known.len() < KEYS) else { return Shape::NONE };
+        let is_free = |place: &usize| self.by_key.get(*place).is_some_and(|shape| !shape.is_known());
+        let Some(place) = places(before, tag).find(is_free) else { return Shape::NONE };
         let shape = Shape(self.known.len() as u16);
         let at = self.texts.len() as u32;
         self.texts.extend_from_slice(text);
         self.known.push(Known { at, tag, text_len, key_len, width, before, ..Known::default() });
-        let mut place = place(before, tag);
-        while self.by_key[place].is_known() {
-            place = (place + 1) % PLACES;
-        }
         self.by_key[place] = shape;
         self.expect(before, shape);
         shape
@@ -207,7 +212,83 @@ impl Shapes {
     }
 }
 
-/// Where in the table a key is looked for first.
-fn place(before: Shape, tag: u32) -> usize {
-    (u32::from(before.0).wrapping_mul(0x9e37_79b1) ^ tag.wrapping_mul(0x85eb_ca6b)) as usize >> 7 & (PLACES - 1)
+/// Where in the table a key may be, in the order in which to look.
+fn places(before: Shape, tag: u32) -> impl Iterator<Item = usize> {
+    let first = (u32::from(before.0).wrapping_mul(0x9e37_79b1) ^ tag.wrapping_mul(0x85eb_ca6b)) as usize >> 7;
+    (first..first + PROBES).map(|place| place % PLACES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tape::tag;
+    use super::*;
+
+    /// A key of twenty letters whose tag is that of all others.
+    fn key(nth: usize) -> String {
+        format!("beginnin{nth:04}theending")
+    }
+
+    fn text(key: &str) -> String {
+        format!("\"{key}\":")
+    }
+
+    #[test]
+    fn a_way_is_found_again_and_is_due() {
+        let mut shapes = Shapes::default();
+        let keys: Vec<String> = ["id", "name", "id_of_another", &"long".repeat(40)].map(text).to_vec();
+        let mut way = vec![Shape::BODY];
+        for text in &keys {
+            let (before, len, tag) =
+                (*way.last().expect("one"), text.len() - 3, tag(&text.as_bytes()[1..text.len() - 2]));
+            assert_eq!(shapes.find(before, text.as_bytes(), len, tag), None);
+            let shape = shapes.add(before, text.as_bytes(), len, tag);
+            assert!(shape.is_known() && !way.contains(&shape));
+            assert_eq!(shapes.find(before, text.as_bytes(), len, tag), Some(shape));
+            assert_eq!(shapes.next(before, format!("{text}1}}").as_bytes()).map(|due| due.shape), Some(shape));
+            assert!(shapes.next(before, b"\"other\":1").is_none());
+            way.push(shape);
+        }
+        // Behind other keys, or in another place, it is another.
+        assert_eq!(shapes.find(way[2], keys[0].as_bytes(), 2, tag(b"id")), None);
+        assert_eq!(shapes.find(Shape::ELEMENT, keys[0].as_bytes(), 2, tag(b"id")), None);
+        assert_eq!(shapes.object(way[1]), shapes.object(way[1]));
+        assert_ne!(shapes.object(way[1]), shapes.element(way[1]));
+        assert_eq!(shapes.object(Shape::NONE), Shape::NONE);
+    }
+
+    /// Keys that are made to want one place cost no more than others: those that find none are not remembered.
+    #[test]
+    fn keys_that_want_one_place_are_not_sought_far() {
+        let mut shapes = Shapes::default();
+        let (len, tag) = (key(0).len(), tag(key(0).as_bytes()));
+        let added: Vec<Shape> =
+            (0..100).map(|nth| shapes.add(Shape::BODY, text(&key(nth)).as_bytes(), len, tag)).collect();
+        assert_eq!(added.iter().filter(|shape| shape.is_known()).count(), PROBES);
+        for (nth, shape) in added.into_iter().enumerate() {
+            let found = shapes.find(Shape::BODY, text(&key(nth)).as_bytes(), len, tag);
+            assert_eq!(found, Some(shape).filter(|shape| shape.is_known()), "{nth}");
+        }
+    }
+
+    #[test]
+    fn all_is_forgotten_once_there_is_no_room() {
+        let mut shapes = Shapes::default();
+        let generation = shapes.generation();
+        let add = |shapes: &mut Shapes, nth: usize| {
+            let key = format!("k{nth}");
+            shapes.add(Shape::BODY, text(&key).as_bytes(), key.len(), tag(key.as_bytes()))
+        };
+        assert!((0..2 * KEYS).any(|nth| !add(&mut shapes, nth).is_known()), "there is always room");
+        shapes.begin();
+        assert_eq!(shapes.generation(), generation + 1);
+        assert!(add(&mut shapes, 0).is_known());
+    }
+
+    #[test]
+    fn who_is_forgetful_knows_nothing() {
+        let mut shapes = Shapes::forgetful();
+        assert_eq!(shapes.add(Shape::BODY, b"\"id\":", 2, tag(b"id")), Shape::NONE);
+        assert!(shapes.next(Shape::BODY, b"\"id\":1").is_none());
+        assert_eq!(shapes.find(Shape::BODY, b"\"id\":", 2, tag(b"id")), None);
+    }
 }

@@ -105,7 +105,7 @@ pub struct Tape {
     /// The keys of the objects that were read before.
     pub(super) shapes: Shapes,
     /// Where objects of such shapes have keys that were asked for, by shape and key.
-    pub(super) answers: Box<[Cell<Answer>; ANSWERS]>,
+    pub(super) answers: Vec<Cell<Answer>>,
     /// Of which generation of shapes the answers are.
     answered: u32,
     /// What is known of the children of such objects.
@@ -114,6 +114,13 @@ pub struct Tape {
 
 impl Default for Tape {
     fn default() -> Self {
+        Tape { shapes: Shapes::default(), answers: vec![Cell::default(); ANSWERS], ..Tape::forgetful() }
+    }
+}
+
+impl Tape {
+    /// Reads like any other, and is made in no time: for what is read once.
+    pub(super) fn forgetful() -> Tape {
         Tape {
             slots: Vec::new(),
             open: Vec::new(),
@@ -122,15 +129,13 @@ impl Default for Tape {
             marks: Vec::new(),
             room: Cell::new(0),
             odd: RefCell::default(),
-            shapes: Shapes::default(),
-            answers: Box::new([const { Cell::new(Answer { shape: Shape::NONE, nth: 0, key: "" }) }; ANSWERS]),
+            shapes: Shapes::forgetful(),
+            answers: Vec::new(),
             answered: 0,
             plans: RefCell::default(),
         }
     }
-}
 
-impl Tape {
     /// Parses a body of at most `max_depth` levels and gives it back as text. Whatever was on the tape is gone.
     pub fn read<'b>(&mut self, body: &'b [u8], max_depth: usize) -> Result<&'b str, Reject> {
         if body.is_empty() {
