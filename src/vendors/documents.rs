@@ -21,6 +21,7 @@ use crate::canonical::PiiClass;
 use crate::vendors::cursor::{is_same, tag};
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A set of JSON types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,6 +96,8 @@ struct Shape {
 /// All that one vendor documents.
 #[derive(Debug, Default)]
 pub struct Documents {
+    /// No others that were parsed have it.
+    number: u32,
     shapes: Vec<Shape>,
     /// Event type, or the beginning of one, and the top of the body.
     bodies: Vec<(Pattern, Place)>,
@@ -137,7 +140,8 @@ impl Documents {
     }
 
     pub fn parse(text: &'static str) -> Result<Documents, Malformed> {
-        let mut documents = Documents::default();
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let mut documents = Documents { number: COUNT.fetch_add(1, Ordering::Relaxed), ..Documents::default() };
         let names = shape_names(text)?;
         for (nth, line) in text.lines().enumerate() {
             let at = |why: String| Malformed { line: nth + 1, why };
@@ -189,9 +193,10 @@ impl Documents {
             Pattern::Begins(_) => false,
         };
         let begins = |pattern: &Pattern| matches!(*pattern, Pattern::Begins(head) if event_type.starts_with(head));
-        let exact = self.bodies.iter().find(|(pattern, _)| is(pattern));
-        let found = exact.or_else(|| self.bodies.iter().find(|(pattern, _)| begins(pattern)))?;
-        Some(Body { documents: self, top: &found.1 })
+        let exact = self.bodies.iter().position(|(pattern, _)| is(pattern));
+        let nth = exact.or_else(|| self.bodies.iter().position(|(pattern, _)| begins(pattern)))?;
+        let (_, top) = self.bodies.get(nth)?;
+        Some(Body { documents: self, nth: nth as u32, top })
     }
 
     /// The way from here to what lies in it.
@@ -304,18 +309,18 @@ impl<'d> Below<'d> {
 #[derive(Debug, Clone, Copy)]
 pub struct Body<'d> {
     pub documents: &'d Documents,
+    /// Which of them it is.
+    nth: u32,
     top: &'d Place,
 }
 
-impl Body<'static> {
+impl<'d> Body<'d> {
     /// No other body has it.
     #[inline(always)]
-    pub fn number(self) -> usize {
-        std::ptr::from_ref(self.top).addr()
+    pub fn number(self) -> u64 {
+        u64::from(self.documents.number) << 32 | u64::from(self.nth)
     }
-}
 
-impl<'d> Body<'d> {
     /// The top of the body.
     pub fn here(self) -> Here<'d> {
         Here::At(self.top, None)

@@ -349,20 +349,21 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
     /// The way down from a container.
     fn way<'b>(&mut self, parent: &Slot, place: Place<'b>) -> Way<'b> {
         let is_list = parent.kind == Kind::Array;
-        let below = || self.keeping.documents().below(place.known.here, is_list);
+        let documents = self.keeping.documents();
+        let below = || documents.below(place.known.here, is_list);
         // The names of what lies under a name are the same wherever that is a shape.
         let case = Case::of(self.keeping.body, self.doc.rules.number, parent.shape);
-        let below = match case.map(|case| (case, self.plans.find(case))) {
-            Some((_, Some(start))) => Ahead::Plan(start),
-            Some((case, None)) if self.plans.has_room() => Ahead::Plan(self.plan(case, below(), parent, place.name)),
-            _ => Ahead::Page(below()),
-        };
+        let plan = case.and_then(|case| match self.plans.find(case) {
+            None => self.plan(case, below(), parent, place.name),
+            found => found,
+        });
+        let below = plan.map_or_else(|| Ahead::Page(below()), Ahead::Plan);
         Way { place, is_list, below, first: parent.at as usize }
     }
 
     #[cold]
     #[inline(never)]
-    fn plan(&mut self, case: Case, mut below: Below<'static>, parent: &Slot, name: &str) -> usize {
+    fn plan(&mut self, case: Case, mut below: Below<'static>, parent: &Slot, name: &str) -> Option<usize> {
         let doc = self.doc;
         let children = &doc.slots[parent.at as usize..][..parent.len as usize];
         let steps = children.iter().map(|child| {

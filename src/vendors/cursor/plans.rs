@@ -36,11 +36,11 @@ impl Over {
     }
 }
 
-/// For which objects a plan is: those of this shape in webhooks of this page, under these rules.
+/// For which objects a plan is: those of this shape in webhooks of this page, under these rules. The page and the rules are as
+/// [`Body::number`] and [`super::Rules`] number them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Case {
-    /// Which page, as [`Body::number`] has it, and which rules, as [`super::Rules`] are numbered.
-    page: usize,
+    page: u64,
     rules: u32,
     shape: Shape,
 }
@@ -52,25 +52,33 @@ impl Case {
         body.filter(|_| shape.is_known()).map(|body| Case { page: body.number(), rules, shape })
     }
 
-    fn place(self) -> usize {
-        let mixed = (self.page >> 3) as u64 ^ u64::from(self.rules) << 20 ^ u64::from(self.shape.number()) << 32;
-        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % CASES
+    /// Where in the table it may be, in the order in which to look.
+    #[inline(always)]
+    fn places(self) -> impl Iterator<Item = usize> {
+        let mixed = self.page ^ u64::from(self.rules) << 16 ^ u64::from(self.shape.number()) << 32;
+        let first = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize;
+        (first..first + PROBES).map(|place| place % CASES)
     }
 }
 
-/// How many cases are remembered. Others take their places.
+/// Of the table of cases: half of them are used at most.
 const CASES: usize = 4096;
 
-/// How many steps are, in all plans together. Once there are so many, no plan is made until all are forgotten at the next
-/// webhook.
+/// How many places a case is looked for in.
+const PROBES: usize = 16;
+
+/// How many steps there are in all plans together.
 const STEPS: usize = 1 << 15;
 
-/// The plans that were made, of one generation of shapes.
+/// The plans that were made, of one generation of shapes. Once there is no room for more, none is made until all are forgotten at
+/// the next webhook.
 #[derive(Default)]
 pub(super) struct Plans {
     generation: u32,
     /// With where in `steps` the plan begins.
     cases: Vec<Option<(Case, u32)>>,
+    /// How many cases there are.
+    count: usize,
     steps: Vec<Step>,
     /// Of each of the steps.
     over: Vec<Over>,
@@ -79,35 +87,45 @@ pub(super) struct Plans {
 impl Plans {
     /// A new webhook.
     pub fn begin(&mut self, generation: u32) {
-        if self.generation != generation || self.steps.len() > STEPS {
+        if self.generation != generation || !self.has_room() {
             self.cases.fill(None);
+            self.count = 0;
             self.steps.clear();
             self.over.clear();
             self.generation = generation;
         }
     }
 
+    fn has_room(&self) -> bool {
+        self.steps.len() <= STEPS && self.count <= CASES / 2
+    }
+
     /// Where the steps of a case begin. They are as many as the object has children.
     #[inline(always)]
     pub fn find(&self, case: Case) -> Option<usize> {
-        let (known, start) = (*self.cases.get(case.place())?)?;
-        (known == case).then_some(start as usize)
+        for place in case.places() {
+            let (known, start) = (*self.cases.get(place)?)?;
+            if known == case {
+                return Some(start as usize);
+            }
+        }
+        None
     }
 
-    pub fn has_room(&self) -> bool {
-        self.steps.len() <= STEPS
-    }
-
-    pub fn add(&mut self, case: Case, steps: impl Iterator<Item = Step>) -> usize {
-        let start = self.steps.len();
+    /// The same for a case that has no plan yet, of these steps, if there is room.
+    pub fn add(&mut self, case: Case, steps: impl Iterator<Item = Step>) -> Option<usize> {
+        if !self.has_room() {
+            return None;
+        }
         self.cases.resize(CASES, None);
+        let mut free = case.places().filter(|place| self.cases.get(*place).is_some_and(Option::is_none));
+        let place = free.next()?;
+        let start = self.steps.len();
         self.steps.extend(steps);
         self.over.extend(self.steps[start..].iter().map(Over::of));
-        let place = case.place();
-        if let Some(known) = self.cases.get_mut(place) {
-            *known = Some((case, start as u32));
-        }
-        start
+        self.cases[place] = Some((case, start as u32));
+        self.count += 1;
+        Some(start)
     }
 
     /// Of the step there and those that follow.
