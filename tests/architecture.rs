@@ -189,6 +189,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio", &["http.rs", "oauth.rs", "registry.rs", "registry", "service.rs", "cli"]),
     ("tracing_subscriber", &["telemetry.rs", "telemetry"]),
     ("uuid", &["canonical/meta.rs", "translate.rs"]),
+    ("wide", &["vendors/cursor"]),
 ];
 
 /// On the way of an amount, from the body to the record, nothing is ever a binary float.

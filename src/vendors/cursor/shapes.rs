@@ -148,7 +148,7 @@ impl Shapes {
             let is_here = known.before == before && known.tag == tag && usize::from(known.key_len) == key_len;
             let its_text = self.texts.get(known.at as usize..)?.get(..usize::from(known.text_len))?;
             if is_here && its_text == text {
-                self.expect(before, shape);
+                self.make_due(before, shape);
                 return Some(shape);
             }
         }
@@ -169,11 +169,11 @@ impl Shapes {
         self.texts.extend_from_slice(text);
         self.known.push(Known { at, tag, text_len, key_len, width, before, ..Known::default() });
         self.by_key[place] = shape;
-        self.expect(before, shape);
+        self.make_due(before, shape);
         shape
     }
 
-    fn expect(&mut self, before: Shape, shape: Shape) {
+    fn make_due(&mut self, before: Shape, shape: Shape) {
         let Known { at, tag, text_len, key_len, .. } = self.known[usize::from(shape.0)];
         let next = &mut self.known[usize::from(before.0)].next;
         if next[0].shape != shape {
