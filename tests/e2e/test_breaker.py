@@ -107,7 +107,8 @@ def test_it_closes_by_itself_when_records_go_through_again(stack, two):
     deployment, bad, good = two
     with deployment.process(**BY_ITSELF) as koine:
         until_open(koine, bad)
-        # The rest of the bad ones is tried one by one.
+        # Whatever was left when it opened, and these, are tried one by one.
+        bad.send(3, good=False)
         wait_for(lambda: stack.consumed(deployment.group, [bad.topic]), "all bad ones tried", 120)
         assert koine.output().count("the breaker tries a record") >= 1
         bad.send(500, good=True)

@@ -3,6 +3,7 @@
 The plain run is another deployment on the same raw topics. The earlier build is stood in for by the offsets that it would
 have committed.
 """
+import itertools
 import json
 import re
 import signal
@@ -193,13 +194,15 @@ def test_a_start_that_finds_nothing_but_markers_ends(stack, deploy):
 def test_a_kill_in_the_middle_loses_and_doubles_nothing(stack, deploy):
     deployment = deploy({"raw.spree": ("spree", 4)})
     topic = deployment.prefix + "raw.spree"
-    count = 40_000
+    count = 80_000
     stack.produce(topic, [{"value": ((ORDER if n % 2 else LINE) % (f"e{n}", f"x{n}")).encode(), "key": b"%d" % n} for n in range(count)])
     commit(stack, deployment.group, [topic])
     words = ("--only", "line_item.*", "--from", "earliest")
     path = deployment.write_config("killed", servers.free_port())
     cut = 0
-    for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+    # Whether a kill hits an open transaction is chance: after these there are more, until one has.
+    hows = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL]
+    for how in itertools.chain(hows, itertools.takewhile(lambda _: not cut, [signal.SIGKILL] * 8)):
         # Two workers, between which the partitions move.
         process = subprocess.Popen([deployment.binary, "run", "--config", path, *words], env=environment(KOINE__WORKERS="2"),
                                    cwd=deployment.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
