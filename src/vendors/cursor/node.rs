@@ -412,7 +412,7 @@ impl<'a> Node<'a> {
     /// Whether a key is there, be it null.
     #[inline]
     pub fn has(self, key: &'static str) -> bool {
-        !self.is_nowhere() && self.slot().kind == Kind::Object && key.position(self.doc, self.slot()).is_some()
+        self.is_object() && key.position(self.doc, self.slot()).is_some()
     }
 
     /// Whether a key is there, be it null, and not with what is not given out.
@@ -422,10 +422,8 @@ impl<'a> Node<'a> {
 
     /// Whether a key is there and null.
     pub fn is_null(self, key: &'static str) -> bool {
-        self.has(key)
-            && key
-                .position(self.doc, self.slot())
-                .is_some_and(|index| self.doc.slots[index as usize].kind == Kind::Null)
+        let is_null = |index: u32| self.doc.slots[index as usize].kind == Kind::Null;
+        self.is_object() && key.position(self.doc, self.slot()).is_some_and(is_null)
     }
 
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! A parsed body as one flat list. The children of a container lie side by side, so the n-th child is found by
 //! adding n, and whatever lies below a container is one run of the list. Nothing is copied out of the body except keys
-//! that hold escapes. One tape serves record after record. Knows no vendor.
+//! that hold escapes. One tape serves record after record, and remembers beside the list what follows from the shapes of
+//! the objects that it has held. Knows no vendor.
 
 use super::plans::Plans;
 use super::shapes::{Shape, Shapes};
