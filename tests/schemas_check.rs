@@ -1,7 +1,10 @@
 //! `koine schemas check`, as a deployment meets it: against registries that hold this and that, and against one that fails.
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
 use koine::canonical::EntityKind;
 use koine::config::{RegistryAuth, RegistrySettings, TlsFiles};
 use koine::registry::embedded::Embedded;
@@ -91,7 +94,14 @@ async fn always(status: u16, body: &'static str) -> String {
     serve(Router::new().fallback(move || async move { (StatusCode::from_u16(status).unwrap(), body) })).await
 }
 
+/// The body is taken in before the answer: whoever answers while it is still on its way closes the connection, and breaks
+/// what is asked next.
 async fn serve(router: Router) -> String {
+    let router = router.layer(from_fn(|request: Request, next: Next| async move {
+        let (head, body) = request.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        next.run(Request::from_parts(head, Body::from(body))).await
+    }));
     let listener = tokio::net::TcpListener::bind(here()).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
