@@ -725,6 +725,11 @@ impl Consumer {
         }
     }
 
+    /// Whether a broker answers it at all.
+    pub fn finds_brokers(&self, within: Duration) -> bool {
+        self.base.client().fetch_metadata(None, within).is_ok()
+    }
+
     /// Leaves the group. librdkafka can hang in there, so it does it on a thread of its own, which is left behind when
     /// the time is up. Whether it was done in time.
     pub fn close(self, within: Duration) -> bool {

@@ -52,6 +52,9 @@ impl Connection {
         // A client that starts connects to the brokers it is told of, then to those they name, and waits half of this in
         // between. It doubles while a broker is away.
         config.set("reconnect.backoff.ms", "20");
+        // Brokers that the controller has lost sight of for a moment name no brokers at all, and a client that hears that lets
+        // go of all it knows. It is so long until it begins again from those it was told of; librdkafka's own is five minutes.
+        config.set("metadata.recovery.rebootstrap.trigger.ms", "15000");
         // Brokers close idle connections all day; that is no news.
         config.set("log.connection.close", "false");
         // Who asks librdkafka for its debug lines wants to see them.
@@ -247,6 +250,23 @@ mod tests {
         assert!(trusts(&[("security.protocol", "SSL"), ("ssl.certificate.location", "/client.pem")]));
         assert!(!trusts(&[("ssl.ca.location", "/ca.pem")]));
         assert!(!trusts(&[("ssl.ca.pem", "-----BEGIN CERTIFICATE-----")]));
+    }
+
+    /// With librdkafka's own five minutes, a cluster that had named no brokers for a moment was not asked again for two.
+    #[test]
+    fn who_has_been_told_of_no_brokers_soon_begins_again() {
+        let trigger = |config: ClientConfig| config.get("metadata.recovery.rebootstrap.trigger.ms").map(str::to_owned);
+        let producer = ProducerSettings {
+            connection: connection(&[]),
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(30),
+            batch_bytes: None,
+        };
+        for config in [consumer(&[]), producer.config(), connection(&[]).admin_config()] {
+            assert_eq!(trigger(config).as_deref(), Some("15000"));
+        }
+        let own = [("metadata.recovery.rebootstrap.trigger.ms", "60000")];
+        assert_eq!(trigger(consumer(&own)).as_deref(), Some("60000"));
     }
 
     #[test]

@@ -45,6 +45,14 @@ impl Topics {
         Ok(Topics { admin, connection: connection.clone() })
     }
 
+    /// Whether a client that is new finds brokers, for one that does not and may itself be the reason.
+    pub fn find_brokers(connection: &Connection, within: Duration) -> bool {
+        let Ok(topics) = Topics::open(connection) else { return false };
+        let found = topics.admin.inner().fetch_metadata(None, within).is_ok();
+        topics.leave();
+        found
+    }
+
     /// Ends it without waiting: its thread looks ten times a second whether it is to end.
     pub fn leave(self) {
         // Without another thread it is waited for after all.

@@ -1,5 +1,5 @@
-//! Whether a consumer gets on: plain bookkeeping of where its partitions are. Who may be stuck is told from here; whether
-//! it is, only the brokers know.
+//! Whether a consumer gets on: plain bookkeeping of where its partitions are, and of how long it has heard of no broker. Who
+//! may be stuck is told from here; whether it is, only the brokers know.
 
 use crate::kafka::{Lag, TopicPartition};
 use std::collections::HashMap;
@@ -66,9 +66,51 @@ impl Progress {
     }
 }
 
+/// For how long a consumer has heard of no broker.
+#[derive(Debug)]
+pub struct Silence {
+    patience: Duration,
+    since: Option<Instant>,
+}
+
+impl Silence {
+    pub fn new(patience: Duration) -> Silence {
+        Silence { patience, since: None }
+    }
+
+    pub fn is_over(&mut self) {
+        self.since = None;
+    }
+
+    /// It lasts. Whether for so long that somebody else should ask; after that it is counted anew.
+    pub fn is_long(&mut self, now: Instant) -> bool {
+        let since = *self.since.get_or_insert(now);
+        let is_long = now.saturating_duration_since(since) >= self.patience;
+        if is_long {
+            self.since = Some(now);
+        }
+        is_long
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_silence_is_long_once_it_has_lasted_and_no_two_are_added_up() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut silence = Silence::new(PATIENCE);
+        assert!(!silence.is_long(at(0)));
+        assert!(!silence.is_long(at(59)));
+        silence.is_over();
+        assert!(!silence.is_long(at(61)), "it has begun anew");
+        assert!(!silence.is_long(at(120)));
+        assert!(silence.is_long(at(121)));
+        assert!(!silence.is_long(at(123)), "not everybody is asked all the time");
+        assert!(silence.is_long(at(181)));
+    }
 
     const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -12,10 +12,12 @@ use super::counts;
 use super::courier::{Courier, End, Finished, Job};
 use super::ledger::Ledger;
 use super::only::Ends;
-use super::progress::Progress;
+use super::progress::{Progress, Silence};
 use super::service::Plan;
 use crate::http::{BreakerView, Heart};
-use crate::kafka::{self, Consumer, ConsumerSettings, Lag, Polled, ProducerSettings, Record, TopicPartition, Trouble};
+use crate::kafka::{
+    self, Consumer, ConsumerSettings, Lag, Polled, ProducerSettings, Record, TopicPartition, Topics, Trouble,
+};
 use crate::telemetry::{BreakerLevel, PartitionGauges, Rebalance, Rebuild, Tally};
 use crate::translate::Translator;
 use std::collections::{HashMap, VecDeque};
@@ -35,6 +37,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How often the same trouble of the consumer is said.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 const LAG_EVERY: Duration = Duration::from_secs(15);
+/// How long a client may take to find them, where it is asked whether it can.
+const FIND: Duration = Duration::from_secs(2);
 /// How often brokers that do not answer are asked.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// How often secrets and certificates are looked at. What has changed counts once it has been the same for so long.
@@ -168,6 +172,7 @@ impl Worker {
                 lag_at: Instant::now(),
                 is_alarmed: false,
                 progress: Progress::new(self.plan.stuck_after),
+                silence: Silence::new((self.plan.stuck_after / 4).max(LAG_EVERY)),
                 complaints: HashMap::new(),
                 ends: Ends::default(),
                 breakers: Breakers::new(self.plan.breaker.rules),
@@ -251,6 +256,7 @@ struct Session<'s, 'c> {
     /// The consumer has told of trouble since the brokers were asked last.
     is_alarmed: bool,
     progress: Progress,
+    silence: Silence,
     /// What was said of the consumer's trouble, and when.
     complaints: HashMap<String, Instant>,
     /// Of a run that is not to read everything.
@@ -793,9 +799,10 @@ impl<'c> Session<'_, 'c> {
             Err(trouble) => {
                 tracing::debug!(why = %trouble, "the lag is not known");
                 self.gauges.values().for_each(PartitionGauges::lag_unknown);
-                return Ok(());
+                return self.look_for_brokers(&trouble);
             }
         };
+        self.silence.is_over();
         self.show_lag(&lag);
         // Who waits on purpose is not stuck, nor is what an open breaker keeps from being read.
         if self.is_held {
@@ -805,6 +812,19 @@ impl<'c> Session<'_, 'c> {
         let flowing: Vec<Lag> = lag.into_iter().filter(|lag| !paused.contains(&lag.partition)).collect();
         let suspects = self.progress.look(Instant::now(), &flowing);
         if suspects.is_empty() { Ok(()) } else { self.look_into(&suspects) }
+    }
+
+    /// Whether it is the consumer who has lost the brokers. librdkafka lets go of all that are not named any more, and where for a
+    /// moment none was, it has been seen to find none for minutes, though they were there.
+    fn look_for_brokers(&mut self, trouble: &Trouble) -> Result<(), SessionEnd> {
+        let is_alone = self.silence.is_long(Instant::now())
+            && !self.consumer.finds_brokers(FIND)
+            && Topics::find_brokers(&self.worker.plan.connection, FIND);
+        if !is_alone {
+            return Ok(());
+        }
+        tracing::error!(worker = self.worker.number, why = %trouble, "the consumer finds no brokers, and another client does");
+        Err(SessionEnd::Stuck("it has lost the brokers".to_owned()))
     }
 
     /// A partition that cannot be read yet is ours all the same: whoever looks has to see that it falls behind, and why.

@@ -57,6 +57,8 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+# A machine with too much to do is no broker that has died: fenced, the only one there is would name no leaders.
+broker.session.timeout.ms=60000
 # The transaction of a killed worker ends soon after its timeout, not up to ten seconds later.
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 # Everybody may do everything, until a test says otherwise.
