@@ -5,16 +5,13 @@ use super::Text;
 
 /// An ISO 4217 code, in whatever case it was written.
 pub fn currency(text: &str) -> Option<Text<'_>> {
-    let code = upper::<3>(text)?;
-    let at = CURRENCIES.binary_search_by(|known| known.as_bytes().cmp(&code)).ok()?;
-    Some(as_it_stands(text, CURRENCIES[at]))
+    Some(as_it_stands(text, CURRENCY_OF.find(CURRENCIES, text)?))
 }
 
 /// An ISO 3166-1 alpha-2 code; alpha-3 is converted.
 pub fn country_code(text: &str) -> Option<Text<'_>> {
-    if let Some(code) = upper::<2>(text) {
-        let at = ALPHA_2.binary_search_by(|known| known.as_bytes().cmp(&code)).ok()?;
-        return Some(as_it_stands(text, ALPHA_2[at]));
+    if text.len() == 2 {
+        return Some(as_it_stands(text, COUNTRY_OF.find(ALPHA_2, text)?));
     }
     let code = upper::<3>(text)?;
     let at = ALPHA_3.binary_search_by(|(alpha_3, _)| alpha_3.as_bytes().cmp(&code)).ok()?;
@@ -60,6 +57,44 @@ fn is_alphabetic(part: &str) -> bool {
 fn upper<const N: usize>(text: &str) -> Option<[u8; N]> {
     let bytes: [u8; N] = text.as_bytes().try_into().ok()?;
     is_alphabetic(text).then(|| bytes.map(|b| b.to_ascii_uppercase()))
+}
+
+/// Of each code that letters could make, the place in a list of those that there are, and one more; 0 where it is none. A webhook
+/// has several, and to search for one is a branch that nobody can foresee at every step.
+struct Places<const LETTERS: usize, const CODES: usize>([u8; CODES]);
+
+static CURRENCY_OF: Places<3, { 26 * 26 * 26 }> = Places::of(CURRENCIES);
+static COUNTRY_OF: Places<2, { 26 * 26 }> = Places::of(ALPHA_2);
+
+impl<const LETTERS: usize, const CODES: usize> Places<LETTERS, CODES> {
+    const fn of(codes: &[&str]) -> Places<LETTERS, CODES> {
+        assert!(codes.len() < u8::MAX as usize);
+        let mut places = [0; CODES];
+        let mut at = 0;
+        while at < codes.len() {
+            let letters = codes[at].as_bytes();
+            let (mut number, mut nth) = (0, 0);
+            while nth < LETTERS {
+                number = number * 26 + (letters[nth] - b'A') as usize;
+                nth += 1;
+            }
+            places[number] = at as u8 + 1;
+            at += 1;
+        }
+        Places(places)
+    }
+
+    /// The code that the text is, in whatever case. A text of another length than theirs is none.
+    #[inline]
+    fn find(&self, codes: &[&'static str], text: &str) -> Option<&'static str> {
+        let letters: [u8; LETTERS] = text.as_bytes().try_into().ok()?;
+        let number = letters.into_iter().try_fold(0, |number, letter| {
+            let letter = (letter | 0x20).wrapping_sub(b'a');
+            (letter < 26).then(|| number * 26 + usize::from(letter))
+        })?;
+        let place = self.0.get(number)?.checked_sub(1)?;
+        codes.get(usize::from(place)).copied()
+    }
 }
 
 /// The vendor's own text where it is the code already.
@@ -173,6 +208,27 @@ mod tests {
         for (text, code) in [("USD", Some("USD")), ("eur", Some("EUR")), ("US$", None), ("XYZ", None), ("ÉÉ", None)] {
             assert_eq!(currency(text).as_deref(), code, "{text}");
         }
+    }
+
+    #[test]
+    fn every_code_is_found_and_nothing_else() {
+        let letters: Vec<char> = ('@'..='[').chain('`'..='{').chain(['0', ' ', '\0', 'é', '\u{ff21}']).collect();
+        let mut found = [0; 2];
+        for one in &letters {
+            for other in &letters {
+                let pair = String::from_iter([one, other]);
+                let there = ALPHA_2.iter().find(|code| pair.eq_ignore_ascii_case(code));
+                assert_eq!(country_code(&pair).as_deref(), there.copied(), "{pair}");
+                found[0] += usize::from(there.is_some());
+                for third in &letters {
+                    let three = String::from_iter([one, other, third]);
+                    let there = CURRENCIES.binary_search(&&*three.to_ascii_uppercase()).ok().map(|at| CURRENCIES[at]);
+                    assert_eq!(currency(&three).as_deref(), there, "{three}");
+                    found[1] += usize::from(there.is_some());
+                }
+            }
+        }
+        assert_eq!(found, [4 * ALPHA_2.len(), 8 * CURRENCIES.len()], "in all spellings");
     }
 
     #[test]
