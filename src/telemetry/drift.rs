@@ -2,7 +2,7 @@
 //! a payload is among them.
 
 use super::Tables;
-use prometheus::IntCounterVec;
+use prometheus::{IntCounter, IntCounterVec};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -54,8 +54,19 @@ pub(super) struct DriftBook {
 
 #[derive(Default)]
 struct Book {
-    places: BTreeMap<(&'static str, String, &'static str, String), Seen>,
+    /// By vendor and kind.
+    kinds: BTreeMap<(&'static str, &'static str), Types>,
+    /// How many places are in it.
+    places: usize,
     beyond: u64,
+}
+
+/// By event type, and then by path: what was seen before is found without a copy of either.
+type Types = BTreeMap<String, OfType>;
+
+struct OfType {
+    counter: IntCounter,
+    places: BTreeMap<String, Seen>,
 }
 
 #[derive(Default)]
@@ -83,34 +94,56 @@ impl DriftBook {
         }
         let Ok(mut book) = self.book.lock() else { return };
         for one in seen {
-            let is_known = self.event_types.contains(&(one.vendor, one.event_type));
-            let label = if is_known { one.event_type } else { OTHER_EVENT_TYPE };
-            self.counter.with_label_values(&[one.vendor, label, one.kind]).inc();
-            let place = (one.vendor, one.event_type.to_owned(), one.kind, one.path.to_owned());
-            let is_full = book.places.len() >= MOST_PLACES;
-            match book.places.get_mut(&place) {
-                Some(seen) => seen.note(one.at_ms),
-                None if is_full => book.beyond += 1,
-                None => book.places.entry(place).or_default().note(one.at_ms),
+            let types = book.kinds.entry((one.vendor, one.kind)).or_default();
+            let known = types.get_mut(one.event_type);
+            match known.and_then(|of_type| Some((&of_type.counter, of_type.places.get_mut(one.path)?))) {
+                Some((counter, seen)) => {
+                    counter.inc();
+                    seen.note(one.at_ms);
+                }
+                None => self.note_new(&mut book, one),
             }
         }
     }
 
+    fn note_new(&self, book: &mut Book, one: &Sighting<'_>) {
+        let is_known = self.event_types.contains(&(one.vendor, one.event_type));
+        let label = if is_known { one.event_type } else { OTHER_EVENT_TYPE };
+        let counter = self.counter.with_label_values(&[one.vendor, label, one.kind]);
+        counter.inc();
+        if book.places >= MOST_PLACES {
+            book.beyond += 1;
+            return;
+        }
+        book.places += 1;
+        let types = book.kinds.entry((one.vendor, one.kind)).or_default();
+        let of_type = types.entry(one.event_type.to_owned());
+        let of_type = of_type.or_insert_with(|| OfType { counter, places: BTreeMap::new() });
+        of_type.places.entry(one.path.to_owned()).or_default().note(one.at_ms);
+    }
+
     pub fn seen(&self) -> SeenDrift {
         let Ok(book) = self.book.lock() else { return SeenDrift::default() };
-        let place =
-            |((vendor, event_type, kind, path), seen): (&(&'static str, String, &'static str, String), &Seen)| Place {
-                vendor,
-                event_type: event_type.clone(),
-                kind,
-                path: path.clone(),
-                webhooks: seen.webhooks,
-                first_ms: seen.first_ms,
-                last_ms: seen.last_ms,
-            };
-        let mut seen: Vec<Place> = book.places.iter().map(place).collect();
-        // Stable, so that what is seen alike stands in the order of its name.
-        seen.sort_by_key(|place| std::cmp::Reverse(place.webhooks));
+        let mut seen = Vec::new();
+        for (&(vendor, kind), types) in &book.kinds {
+            for (event_type, of_type) in types {
+                seen.extend(of_type.places.iter().map(|(path, seen)| Place {
+                    vendor,
+                    event_type: event_type.clone(),
+                    kind,
+                    path: path.clone(),
+                    webhooks: seen.webhooks,
+                    first_ms: seen.first_ms,
+                    last_ms: seen.last_ms,
+                }));
+            }
+        }
+        // What is seen alike stands in the order of its name.
+        fn rank(place: &Place) -> (std::cmp::Reverse<u64>, &str, &str, &str, &str) {
+            let webhooks = std::cmp::Reverse(place.webhooks);
+            (webhooks, place.vendor, &place.event_type, place.kind, &place.path)
+        }
+        seen.sort_by(|one, other| rank(one).cmp(&rank(other)));
         SeenDrift { seen, beyond: book.beyond }
     }
 }
