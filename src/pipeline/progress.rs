@@ -97,21 +97,6 @@ impl Silence {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_silence_is_long_once_it_has_lasted_and_no_two_are_added_up() {
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut silence = Silence::new(PATIENCE);
-        assert!(!silence.is_long(at(0)));
-        assert!(!silence.is_long(at(59)));
-        silence.is_over();
-        assert!(!silence.is_long(at(61)), "it has begun anew");
-        assert!(!silence.is_long(at(120)));
-        assert!(silence.is_long(at(121)));
-        assert!(!silence.is_long(at(123)), "not everybody is asked all the time");
-        assert!(silence.is_long(at(181)));
-    }
-
     const PATIENCE: Duration = Duration::from_secs(60);
 
     fn at(partition: i32, next: i64, end: i64) -> Lag {
@@ -183,5 +168,20 @@ mod tests {
         watch.now += Duration::from_secs(3600);
         assert_eq!(watch.look(1, &[at(0, 5, 9)]), []);
         assert_eq!(watch.look(1, &[at(0, 6, 9)]), []);
+    }
+
+    #[test]
+    fn a_silence_is_long_once_it_has_lasted_and_no_two_are_added_up() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut silence = Silence::new(PATIENCE);
+        assert!(!silence.is_long(at(0)));
+        assert!(!silence.is_long(at(59)));
+        silence.is_over();
+        assert!(!silence.is_long(at(61)), "it has begun anew");
+        assert!(!silence.is_long(at(120)));
+        assert!(silence.is_long(at(121)));
+        assert!(!silence.is_long(at(123)), "not everybody is asked all the time");
+        assert!(silence.is_long(at(181)));
     }
 }
