@@ -757,9 +757,8 @@ fn line_and_column(text: &[u8], offset: usize) -> (usize, usize) {
     (1 + memchr::memchr_iter(b'\n', before).count(), 1 + before.len() - line_start)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+/// Lower case. By a table, since it is done for every webhook that is known by its digest.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }

@@ -12,8 +12,16 @@ fn of(vendor: &'static Vendor) -> SourceSettings {
     SourceSettings { vendor: Some(vendor), ..SourceSettings::default() }
 }
 
-/// What one body becomes: its extensions, and its drift.
-fn told(body: &[u8], settings: &SourceSettings) -> Option<(Value, Vec<(DriftKind, String)>)> {
+/// Extensions, and drift.
+type Told = Option<(Value, Vec<(DriftKind, String)>)>;
+
+/// What one body becomes.
+fn told(body: &[u8], settings: &SourceSettings) -> Told {
+    told_by(&mut Translator::new(), body, settings)
+}
+
+/// The same of a translator that may have translated others before.
+fn told_by(translator: &mut Translator, body: &[u8], settings: &SourceSettings) -> Told {
     let raw = RawRecord {
         topic: "raw",
         partition: 0,
@@ -24,7 +32,7 @@ fn told(body: &[u8], settings: &SourceSettings) -> Option<(Value, Vec<(DriftKind
         headers: &[],
     };
     let mut told = None;
-    Translator::new().translate(&raw, settings, &mut |_, outcome| {
+    translator.translate(&raw, settings, &mut |_, outcome| {
         if let Outcome::Event(translated) = outcome {
             let extensions = serde_json::to_value(translated.event.extensions).expect("JSON");
             let drift = translated.drift.iter().map(|drift| (drift.kind, drift.path.clone())).collect();
@@ -93,6 +101,40 @@ fn no_page_drifts_from_itself() {
     }
     assert!(bodies_seen > 100, "{bodies_seen} bodies are too few");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Ways are remembered by the shapes of what was seen: no webhook is told of by the way of another.
+#[test]
+fn what_is_told_does_not_depend_on_what_was_told_before() {
+    let spree = &koine::vendors::spree::SPREE;
+    let order = body("spree", "order.completed");
+    let items = |items: Value| with(&order, "/data/items", items);
+    let mut mixed = vec![
+        with(&order, "/data/gift", json!(1)),
+        with(&order, "/data/wrap", json!(1)),
+        with(&order, "/data/gift", json!({"wrap": 1})),
+        with(&order, "/data/ada@example.com", json!(1)),
+        with(&order, "/data/bob@example.com", json!(1)),
+        // One shape, odd at different places.
+        with(&order, "/data/number", json!(7)),
+        with(&order, "/data/email", json!(7)),
+        with(&order, "/data/display_total", json!(7)),
+        items(json!([{"id": "li_1", "wrap": 1}, {"id": "li_2", "wrap": 2}])),
+        items(json!([{"id": "li_1", "wrap": 1}, {"wrap": 2, "id": "li_2"}, {"id": "li_3", "bow": 1, "wrap": 2}])),
+        items(json!([{"id": "li_1", "bow": 1}, {"id": "li_2", "wrap": 1}])),
+    ];
+    // As elements of a list.
+    mixed.push([b"[".as_slice(), &mixed[0], b",", &mixed[6], b"]"].concat());
+    mixed.extend(bodies(spree).map(|(_, body)| body.to_vec()));
+    let closed = Privacy::default().with(PiiClass::Undocumented, Treatment::Drop);
+    let ways = [of(spree), SourceSettings { privacy: Arc::new(closed), ..of(spree) }];
+    let mut translator = Translator::new();
+    for round in 0..3 {
+        for (nth, body) in mixed.iter().enumerate() {
+            let settings = &ways[(nth + round) % 2];
+            assert_eq!(told_by(&mut translator, body, settings), told(body, settings), "round {round}, body {nth}");
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,6 @@ use crate::seal::PublicKey;
 use crate::translate::{self, DeadLetter, Header, RawRecord};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// All headers that we add, names and values together.
@@ -275,7 +274,7 @@ fn added_within<'a>(
     }
     if !form.value {
         let value = raw.value.unwrap_or_default();
-        out.push((VALUE_SHA256, own(hex(&Sha256::digest(value)))));
+        out.push((VALUE_SHA256, own(translate::hex(&Sha256::digest(value)))));
         out.push(("koine.value.bytes", own(value.len().to_string())));
     }
     if policy.sets.connect {
@@ -345,7 +344,7 @@ pub fn refused(vendor: &'static str, event_type: &'static str, index: Option<i32
         pointer: String::new(),
         detail: code.detail().to_owned(),
         index,
-        fingerprint: hex(&Sha256::digest(cause)[..8]),
+        fingerprint: translate::hex(&Sha256::digest(cause)[..8]),
     }
 }
 
@@ -361,13 +360,6 @@ fn cut(text: &str, most: usize) -> &str {
         end -= 1;
     }
     &text[..end]
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! of each of its leaves. Knows no vendor's field names.
 
 use crate::canonical::{PiiClass, Privacy, Treatment};
-use crate::vendors::cursor::{Doc, Fate, Node, Oddity, Steps, Watch, Why};
+use crate::vendors::cursor::{Doc, Fate, Node, Oddity, Spot, Steps, Watch, Why};
 use crate::vendors::documents::Body;
 
 /// In what way a webhook is not as its page says. Nothing in here is a value of the payload.
@@ -71,10 +71,19 @@ pub enum LeafFate {
 /// The most drift that is told of one webhook: a body that is nothing like its page need not be told of key by key.
 const MOST: usize = 32;
 
+/// Something odd, by its place on the tape, and its spot where that is known.
+struct Sighting {
+    oddity: Oddity,
+    node: u32,
+    spot: Option<Spot>,
+}
+
 /// What was odd on the way through a webhook.
 #[derive(Default)]
 pub(super) struct Sightings {
-    odd: Vec<(Oddity, u32)>,
+    /// What there is to be told of, and how much was found of it: no more than [`MOST`].
+    odd: Vec<Sighting>,
+    found: usize,
     told: Vec<Drift>,
     /// How many leaves are in `extensions`.
     pub kept: usize,
@@ -86,9 +95,15 @@ impl Watch for Sightings {
         self.kept += usize::from(matches!(fate, Fate::Kept(_)));
     }
 
-    fn odd(&mut self, oddity: Oddity, node: u32) {
-        if self.odd.len() < MOST {
-            self.odd.push((oddity, node));
+    fn odd(&mut self, oddity: Oddity, node: u32, spot: Option<Spot>) {
+        if self.found == MOST {
+            return;
+        }
+        self.found += 1;
+        // An element of a list is odd in the same way as the others.
+        let is_same = |other: &Sighting| other.oddity == oddity && other.spot == spot;
+        if spot.is_none() || !self.odd.iter().any(is_same) {
+            self.odd.push(Sighting { oddity, node, spot });
         }
     }
 }
@@ -96,6 +111,7 @@ impl Watch for Sightings {
 impl Sightings {
     pub fn clear(&mut self) {
         self.odd.clear();
+        self.found = 0;
         self.told.clear();
         self.kept = 0;
     }
@@ -117,13 +133,13 @@ impl Sightings {
         if !is_documented {
             self.told.push(Drift { kind: DriftKind::NewEventType, path: String::new() });
         }
-        for &(oddity, node) in &self.odd {
-            let mut path = doc.way_to(unit, node, Steps::Pattern);
+        for &Sighting { oddity, node, spot } in &self.odd {
+            let mut path = doc.pattern(unit, node, spot);
             if let Some(page) = page.filter(|_| !are_names_open) {
                 path = page.without_names(&path);
             }
             let drift = Drift { kind: oddity.into(), path };
-            // An element of a list is odd in the same way as the others.
+            // Elements of one list may be of different shapes, and a spot is not always known.
             if !self.told.contains(&drift) {
                 self.told.push(drift);
             }
@@ -165,7 +181,7 @@ impl Watch for Accountant<'_> {
         self.fates.push((leaf, fate));
     }
 
-    fn odd(&mut self, oddity: Oddity, node: u32) {
-        self.sightings.odd(oddity, node);
+    fn odd(&mut self, oddity: Oddity, node: u32, spot: Option<Spot>) {
+        self.sightings.odd(oddity, node, spot);
     }
 }

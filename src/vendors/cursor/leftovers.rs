@@ -4,6 +4,7 @@ use super::hidden::{begins_like_json, opens_document};
 use super::node::{Doc, Node, push_escaped};
 use super::plans::{Case, Over, Plans, Step};
 use super::rules::Why;
+use super::shapes::Shape;
 use super::tape::{Kind, Slot, tag};
 use super::tokenize::unescape;
 use crate::canonical::{ExtensionsBuffer, PiiClass, Privacy, Treatment};
@@ -55,6 +56,13 @@ pub enum Oddity {
     NewValue,
 }
 
+/// A place among the children of a shape. Whatever stands at one spot has one pointer, but for the places in lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Spot {
+    shape: Shape,
+    nth: u32,
+}
+
 /// Somebody who wants to know what is found on the way. The places are those on the tape.
 pub trait Watch {
     /// Whether each leaf is to be told of. It costs more than the rest of the way.
@@ -62,7 +70,7 @@ pub trait Watch {
 
     fn leaf(&mut self, _leaf: u32, _fate: Fate) {}
 
-    fn odd(&mut self, _oddity: Oddity, _node: u32) {}
+    fn odd(&mut self, _oddity: Oddity, _node: u32, _spot: Option<Spot>) {}
 }
 
 /// Nobody.
@@ -86,9 +94,10 @@ impl Node<'_> {
             let place = Place { index: self.index() as u32, name: "", known };
             let plans = &mut *doc.plans.borrow_mut();
             let start = doc.run_start(self);
-            Walk { doc, keeping, plans, pointer, watch: &mut *watch }.part(self, start, place, None, out)?;
+            let mut walk = Walk { doc, keeping, plans, pointer, pointed: None, watch: &mut *watch };
+            walk.part(self, start, place, None, out)?;
         }
-        doc.odd.borrow().iter().for_each(|&node| watch.odd(Oddity::NewValue, node));
+        doc.odd.borrow().iter().for_each(|&node| watch.odd(Oddity::NewValue, node, None));
         Ok(())
     }
 
@@ -109,7 +118,8 @@ impl Node<'_> {
     pub fn read_json(self, name: &str) -> Option<String> {
         let mut out = String::new();
         let (doc, keeping, plans) = (self.doc(), Keeping::EVERYTHING, &mut Plans::default());
-        let mut walk = Walk { doc, keeping, plans, pointer: &mut String::new(), watch: &mut Nobody };
+        let pointer = &mut String::new();
+        let mut walk = Walk { doc, keeping, plans, pointer, pointed: None, watch: &mut Nobody };
         let place = Place { index: self.index() as u32, name: last_step(name), known: ANYTHING };
         let written = walk.json(self.slot(), place, place.index, &mut out);
         self.skip();
@@ -191,6 +201,10 @@ impl Trail<'_> {
         if let Some(up) = self.up {
             up.write(doc, pointer);
         }
+        self.write_step(doc, pointer);
+    }
+
+    fn write_step(&self, doc: &Doc<'_>, pointer: &mut String) {
         pointer.push('/');
         if self.parent == Kind::Object {
             push_escaped(pointer, doc.key(self.child));
@@ -208,6 +222,9 @@ struct Walk<'w, 'a, W> {
     keeping: Keeping<'w>,
     plans: &'w mut Plans,
     pointer: &'w mut String,
+    /// Whose child `pointer` leads to, by its place on the tape, and how much of it is the way there. Children that are kept
+    /// often stand side by side.
+    pointed: Option<(usize, usize)>,
     watch: &'w mut W,
 }
 
@@ -288,8 +305,15 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
 
     /// Writes the pointer to what is kept below `node`.
     fn point(&mut self, node: Node<'_>, trail: Trail<'_>) -> Result<(), Reject> {
-        self.pointer.clear();
-        trail.write(self.doc, self.pointer);
+        match self.pointed {
+            Some((parent, way)) if parent == node.index() => self.pointer.truncate(way),
+            _ => {
+                self.pointer.clear();
+                trail.up.iter().for_each(|up| up.write(self.doc, self.pointer));
+                self.pointed = Some((node.index(), self.pointer.len()));
+            }
+        }
+        trail.write_step(self.doc, self.pointer);
         node.spend(self.pointer.len())
     }
 
@@ -358,7 +382,7 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
             found => found,
         });
         let below = plan.map_or_else(|| Ahead::Page(below()), Ahead::Plan);
-        Way { place, is_list, below, first: parent.at as usize }
+        Way { place, is_list, shape: parent.shape, below, first: parent.at as usize }
     }
 
     #[cold]
@@ -399,12 +423,12 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
         match here {
             _ if says_nothing || is_usual(step, child.kind) => Known { here, is_said },
             Here::At(_, class) => {
-                self.watch.odd(Oddity::TypeChange, index);
+                self.watch.odd(Oddity::TypeChange, index, way.spot(index));
                 Known { here: Here::Open(class.or(Some(PiiClass::Undocumented))), is_said: true }
             }
             Here::Undocumented if !is_read => {
                 if !is_said {
-                    self.watch.odd(Oddity::NewPath, index);
+                    self.watch.odd(Oddity::NewPath, index, way.spot(index));
                 }
                 Known { here, is_said: true }
             }
@@ -484,6 +508,7 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
 struct Way<'b> {
     place: Place<'b>,
     is_list: bool,
+    shape: Shape,
     /// The place of the first child on the tape.
     first: usize,
     below: Ahead,
@@ -521,6 +546,11 @@ impl<'b> Way<'b> {
     #[inline(always)]
     fn name_of<'a: 'b>(&self, doc: &Doc<'a>, child: &Slot) -> &'b str {
         if self.is_list { self.place.name } else { doc.key(child) }
+    }
+
+    /// Of the child at this place on the tape; none where what it stands in has no shape.
+    fn spot(&self, index: u32) -> Option<Spot> {
+        self.shape.is_known().then(|| Spot { shape: self.shape, nth: index - self.first as u32 })
     }
 }
 

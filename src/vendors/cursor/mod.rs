@@ -14,7 +14,7 @@ mod tape;
 mod tests;
 mod tokenize;
 
-pub use leftovers::{Extensions, Fate, Keeping, Nobody, Oddity, Watch};
+pub use leftovers::{Extensions, Fate, Keeping, Nobody, Oddity, Spot, Watch};
 pub use node::{Doc, Keys, Node, Steps};
 pub use place::{text_at, unquoted};
 pub use rules::{Rule, Rules, Why, is_secret_name};

@@ -5,6 +5,7 @@
 //! apart asks [`Node::has`]. Knows no vendor's field names.
 
 use super::hidden::{holds_secret, opens_document};
+use super::leftovers::Spot;
 use super::plans::Plans;
 use super::rules::Rules;
 use super::tape::{ANSWERS, Answer, Kind, Slot, Tape, is_same, room_of, tag};
@@ -163,6 +164,15 @@ impl<'a> Doc<'a> {
         let mut way = String::new();
         self.descend(unit.index, node, steps, &mut way);
         way
+    }
+
+    /// The same with [`Steps::Pattern`], written once for every spot.
+    pub fn pattern(&self, unit: Node<'_>, node: u32, spot: Option<Spot>) -> String {
+        let way = || self.way_to(unit, node, Steps::Pattern);
+        match spot {
+            Some(spot) => self.plans.borrow_mut().pattern(spot, way),
+            None => way(),
+        }
     }
 
     /// Goes straight down, so nodes need not know their parents: what lies below the children of a container is on the tape

@@ -1,10 +1,13 @@
 //! What is known of the children of an object by its shape and its page alone: what the page says of each, and which rule
-//! drops it. It is worked out once and looked up from then on. Knows no vendor, and nothing of what is read.
+//! drops it; and by its shape alone: the pointers to them. It is worked out once and looked up from then on. Knows no vendor,
+//! and nothing of what is read.
 
+use super::leftovers::Spot;
 use super::rules::Why;
 use super::shapes::Shape;
 use super::tape::Kind;
 use crate::vendors::documents::{Body, Here};
+use std::collections::HashMap;
 
 /// What follows from the key of a child and where its object lies.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +73,9 @@ const PROBES: usize = 16;
 /// How many steps there are in all plans together.
 const STEPS: usize = 1 << 15;
 
+/// How many bytes all patterns have together.
+const PATTERNS: usize = 1 << 18;
+
 /// The plans that were made, of one generation of shapes. Once there is no room for more, none is made until all are forgotten at
 /// the next webhook.
 #[derive(Default)]
@@ -82,6 +88,9 @@ pub(super) struct Plans {
     steps: Vec<Step>,
     /// Of each of the steps.
     over: Vec<Over>,
+    /// The ways that were asked for, with `*` for the places in lists; and how many bytes they would have together.
+    patterns: HashMap<Spot, Box<str>>,
+    patterns_len: usize,
 }
 
 impl Plans {
@@ -92,6 +101,8 @@ impl Plans {
             self.count = 0;
             self.steps.clear();
             self.over.clear();
+            self.patterns.clear();
+            self.patterns_len = 0;
             self.generation = generation;
         }
     }
@@ -126,6 +137,19 @@ impl Plans {
         self.cases[place] = Some((case, start as u32));
         self.count += 1;
         Some(start)
+    }
+
+    /// The way to a spot as `way` writes it, if nobody asked for it before.
+    pub fn pattern(&mut self, spot: Spot, way: impl FnOnce() -> String) -> String {
+        if let Some(pattern) = self.patterns.get(&spot) {
+            return pattern.to_string();
+        }
+        let pattern = way();
+        self.patterns_len += pattern.len();
+        if self.patterns_len <= PATTERNS {
+            self.patterns.insert(spot, pattern.as_str().into());
+        }
+        pattern
     }
 
     /// Of the step there and those that follow.

@@ -18,7 +18,7 @@ const PLACES: usize = 4 * KEYS;
 const PROBES: usize = 16;
 
 /// The keys that an object has so far, in their order, and where it lies: the end of a way through the tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Shape(u16);
 
 impl Shape {

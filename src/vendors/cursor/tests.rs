@@ -236,7 +236,7 @@ fn found(tape: &mut Tape, body: &str, page: &'static Documents, rules: &Rules, p
                 self.0.push(format!("{leaf}:{fate:?}"));
             }
         }
-        fn odd(&mut self, oddity: Oddity, node: u32) {
+        fn odd(&mut self, oddity: Oddity, node: u32, _: Option<Spot>) {
             self.0.push(format!("{node}:{oddity:?}"));
         }
     }
