@@ -24,6 +24,9 @@ fn main() {
     }
     let digest: String = digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     println!("cargo::rustc-env=KOINE_BUILD={}+{digest}", std::env::var("CARGO_PKG_VERSION").unwrap_or_default());
+    // What else image/profile/rustc-with-profile tells the compiler, of which cargo knows nothing.
+    println!("cargo::rerun-if-changed=image/profile/koine.profdata");
+    println!("cargo::rerun-if-env-changed=KOINE_PROFILE_INTO");
     samples();
 }
 
