@@ -20,6 +20,7 @@ use crate::vendors::documents::Body;
 use crate::vendors::{Ignore, Mapped, SECRETS, Unit, VENDORS, Vendor};
 use account::{Accountant, Sightings};
 use payload::{CloudEventId, Envelope, Payload, Trouble};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -609,18 +610,32 @@ impl Job<'_> {
         mapped: &Mapped<'_>,
     ) -> (EventId, EventIdBasis) {
         let (basis, own) = match id {
-            Some(id) => (EventIdBasis::Vendor, id.to_owned() + &source.map(|it| format!("\n{it}")).unwrap_or_default()),
+            Some(id) => (EventIdBasis::Vendor, Text::Borrowed(id)),
             None if mapped.is_identified_by_body && mapped.clock.is_some() => {
-                (EventIdBasis::Body, hex(&Sha256::digest(self.text.as_bytes())))
+                (EventIdBasis::Body, Text::Owned(hex(&Sha256::digest(self.text.as_bytes()))))
             }
             None => {
                 let RawRecord { topic, partition, offset, .. } = self.raw;
-                (EventIdBasis::Position, format!("{topic}\n{partition}\n{offset}\n{}", self.element.unwrap_or(0)))
+                let nth = self.element.unwrap_or(0);
+                (EventIdBasis::Position, Text::Owned(format!("{topic}\n{partition}\n{offset}\n{nth}")))
             }
         };
-        let name = [vendor, shop, basis.as_str(), &own].join("\n");
-        (EventId(uuid::Uuid::new_v5(&EVENT_ID_NAMESPACE, name.as_bytes())), basis)
+        let name = [vendor, shop, basis.as_str(), &own].into_iter().chain(source.filter(|_| id.is_some()));
+        (EventId(named(name)), basis)
     }
+}
+
+/// The UUIDv5 of a name in koine's namespace: its parts, each on a line of its own.
+fn named<'n>(parts: impl Iterator<Item = &'n str>) -> uuid::Uuid {
+    let mut name = Sha1::new_with_prefix(EVENT_ID_NAMESPACE);
+    for (nth, part) in parts.enumerate() {
+        if nth > 0 {
+            name.update("\n");
+        }
+        name.update(part);
+    }
+    let [bytes @ .., _, _, _, _] = <[u8; 20]>::from(name.finalize());
+    uuid::Builder::from_sha1_bytes(bytes).into_uuid()
 }
 
 /// The webhook: the whole body, or one element of it.

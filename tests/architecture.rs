@@ -179,6 +179,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    ("sha1", &["translate.rs"]),
     (
         "sha2",
         &["translate.rs", "codec", "pipeline", "audit", "registry.rs", "registry", "canonical/privacy.rs", "seal.rs"],

@@ -2,10 +2,14 @@
 
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::num::NonZeroU128;
 
-/// A number times 10^9, at most 38 digits in all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Decimal(i128);
+/// A number of billionths, at most 38 digits in all.
+///
+/// It is kept as what lies between it and [`FAR`] below zero, which is never nothing: so an amount that is not there takes no
+/// more room than one that is, and records have dozens of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decimal(NonZeroU128);
 
 /// Why a text is no such number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,29 +23,41 @@ pub enum DecimalError {
 /// Decimal places kept.
 pub const SCALE: usize = 9;
 const MAX: i128 = 10i128.pow(38) - 1;
+const FAR: i128 = MAX + 1;
 /// 10^(SCALE - n): what n decimals have to be multiplied with.
 const POWERS: [i128; SCALE + 1] =
     [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
 impl Decimal {
-    pub const ZERO: Decimal = Decimal(0);
+    pub const ZERO: Decimal = Decimal::of(0);
+
+    /// Of at most [`MAX`], above zero or below.
+    #[inline(always)]
+    const fn of(units: i128) -> Decimal {
+        match NonZeroU128::new(units.wrapping_add(FAR).cast_unsigned()) {
+            Some(distance) => Decimal(distance),
+            // None that comes here is so far below.
+            None => Decimal(NonZeroU128::MIN),
+        }
+    }
 
     /// From billionths; `None` where they have more than 38 digits.
     pub fn from_units(units: i128) -> Option<Decimal> {
-        (units.unsigned_abs() <= MAX.unsigned_abs()).then_some(Decimal(units))
+        (units.unsigned_abs() <= MAX.unsigned_abs()).then(|| Decimal::of(units))
     }
 
     /// The number in billionths.
+    #[inline(always)]
     pub fn units(self) -> i128 {
-        self.0
+        self.0.get().cast_signed().wrapping_sub(FAR)
     }
 
     pub fn abs(self) -> Decimal {
-        Decimal(self.0.abs())
+        Decimal::of(self.units().abs())
     }
 
     pub fn is_negative(self) -> bool {
-        self.0 < 0
+        self < Decimal::ZERO
     }
 
     /// Reads a decimal text exactly: a sign, leading zeros, a fraction and an exponent are understood. Zeros behind
@@ -73,7 +89,7 @@ impl Decimal {
             return Decimal::parse_slowly(text);
         }
         let value = value as i128 * POWERS[decimals];
-        Ok(Decimal(if negative { -value } else { value }))
+        Ok(Decimal::of(if negative { -value } else { value }))
     }
 
     /// Long numbers, a plus, exponents, and everything that is wrong.
@@ -108,12 +124,12 @@ impl Decimal {
         let power = power.saturating_add((digits.len() - trimmed.len()) as i64);
         let trimmed = trimmed.trim_start_matches('0');
         if trimmed.is_empty() {
-            return Ok(Decimal(0));
+            return Ok(Decimal::ZERO);
         }
         let power = u32::try_from(power).map_err(|_| DecimalError::Precision)?;
         let value = (trimmed.len() <= 38).then(|| trimmed.parse::<i128>().ok()).flatten();
         let value = value.and_then(|v| v.checked_mul(10i128.checked_pow(power)?)).filter(|v| *v <= MAX);
-        value.map(|v| Decimal(if negative { -v } else { v })).ok_or(DecimalError::Precision)
+        value.map(|v| Decimal::of(if negative { -v } else { v })).ok_or(DecimalError::Precision)
     }
 }
 
@@ -121,10 +137,23 @@ fn all_digits(part: &str) -> bool {
     !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())
 }
 
+impl Default for Decimal {
+    fn default() -> Self {
+        Decimal::ZERO
+    }
+}
+
+/// By its billionths.
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Decimal({})", self.units())
+    }
+}
+
 /// The shortest exact decimal: `99.99`, `110`, `-0.5`.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = self.0.unsigned_abs();
+        let units = self.units().unsigned_abs();
         let (whole, fraction) = (units / POWERS[0] as u128, units % POWERS[0] as u128);
         let sign = if self.is_negative() { "-" } else { "" };
         if fraction == 0 {
@@ -142,7 +171,7 @@ impl Serialize for Decimal {
         if serializer.is_human_readable() {
             serializer.collect_str(self)
         } else {
-            serializer.serialize_bytes(&self.0.to_be_bytes())
+            serializer.serialize_bytes(&self.units().to_be_bytes())
         }
     }
 }
@@ -150,7 +179,7 @@ impl Serialize for Decimal {
 #[cfg(test)]
 impl<'de> serde::Deserialize<'de> for Decimal {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        i64::deserialize(deserializer).map(|units| Decimal(units.into()))
+        i64::deserialize(deserializer).map(|units| Decimal::of(units.into()))
     }
 }
 
@@ -185,6 +214,21 @@ mod tests {
         ] {
             assert_eq!(shown(text).as_deref(), Ok(exact), "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_are_in_order_and_keep_their_units() {
+        let units = [-MAX, -MAX + 1, -10i128.pow(20), -1, 0, 1, 10i128.pow(20), MAX - 1, MAX];
+        let numbers = units.map(|units| Decimal::from_units(units).expect("a number"));
+        assert_eq!(numbers.map(Decimal::units), units);
+        assert_eq!(numbers.map(Decimal::is_negative), units.map(|units| units < 0));
+        assert_eq!(numbers.map(|number| number.abs().units()), units.map(i128::abs));
+        assert!(numbers.is_sorted_by(|one, other| one < other));
+        assert_eq!((Decimal::default(), format!("{:?}", numbers[3])), (Decimal::ZERO, "Decimal(-1)".to_owned()));
+        for beyond in [MAX + 1, -MAX - 1, i128::MAX, i128::MIN] {
+            assert_eq!(Decimal::from_units(beyond), None);
+        }
+        assert_eq!(size_of::<Option<Decimal>>(), size_of::<Decimal>());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::hidden::{begins_like_json, opens_document};
 use super::node::{Doc, Node, push_escaped};
-use super::plans::{Case, Over, Plans, Step};
+use super::plans::{Case, Plans, Step};
 use super::rules::Why;
 use super::shapes::Shape;
 use super::tape::{Kind, Slot, tag};
@@ -296,11 +296,21 @@ impl<'w, 'a, W: Watch> Walk<'w, 'a, W> {
     #[inline(always)]
     fn count_over(&self, way: &Way<'_>, children: &[Slot], index: usize) -> usize {
         let Ahead::Plan(start) = way.below else { return 0 };
+        if W::EACH_LEAF {
+            return 0;
+        }
         let over = self.plans.over(start + index - way.first);
-        let is_over = |(nth, (child, over)): &(usize, (&Slot, &Over))| {
-            over.is(child.kind, self.doc.is_marked(index + nth)) && !W::EACH_LEAF
-        };
-        children.iter().zip(over).enumerate().take_while(is_over).count()
+        let mut marks = 0;
+        for (nth, (child, over)) in children.iter().zip(over).enumerate() {
+            if nth % 64 == 0 {
+                marks = self.doc.marks_from(index + nth);
+            }
+            if !over.is(child.kind, marks & 1 == 1) {
+                return nth;
+            }
+            marks >>= 1;
+        }
+        children.len().min(over.len())
     }
 
     /// Writes the pointer to what is kept below `node`.

@@ -235,6 +235,15 @@ impl<'a> Doc<'a> {
         self.marks[index / 64].get() >> (index % 64) & 1 == 1
     }
 
+    /// Of the 64 nodes from this one on which were read, one bit each, the first lowest. There may be fewer.
+    #[inline(always)]
+    pub(super) fn marks_from(&self, index: usize) -> u64 {
+        let word = |nth: usize| self.marks.get(nth).map_or(0, Cell::get);
+        let (nth, shift) = (index / 64, index % 64);
+        // Shifted in two steps, since by all 64 bits at once nothing is.
+        word(nth) >> shift | word(nth + 1) << 1 << (63 - shift)
+    }
+
     /// Where on the tape the child under `key` lies. `object` is one.
     ///
     /// All objects of one shape have a key at the same place, or all have it not; so the answer is remembered by shape and key,

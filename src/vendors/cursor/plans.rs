@@ -19,9 +19,9 @@ pub(super) struct Step {
     pub usual: u8,
 }
 
-/// Of which kinds a child has nothing to be told or kept, one bit each: if it is not read, and if it is.
+/// Of which kinds a child has nothing to be told or kept, one bit each: if it is not read, and eight bits on if it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Over([u8; 2]);
+pub(super) struct Over(u16);
 
 impl Over {
     /// Of leaves alone: what lies in a container is another matter.
@@ -30,12 +30,12 @@ impl Over {
     fn of(step: &Step) -> Over {
         let is_dropped = step.why.is_some();
         let unread = if is_dropped { step.usual } else { step.usual & 1 << Kind::Null as u8 };
-        Over([unread & Over::LEAVES, step.usual & Over::LEAVES])
+        Over(u16::from_le_bytes([unread & Over::LEAVES, step.usual & Over::LEAVES]))
     }
 
     #[inline(always)]
     pub fn is(self, kind: Kind, is_read: bool) -> bool {
-        self.0[usize::from(is_read)] >> kind as u8 & 1 == 1
+        self.0 >> (kind as u32 + 8 * u32::from(is_read)) & 1 == 1
     }
 }
 

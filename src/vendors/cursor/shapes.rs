@@ -6,6 +6,7 @@
 //! read. Knows no vendor.
 
 use super::tape::is_same;
+use wide::u8x16;
 
 /// How many keys are remembered, each behind those before it. Once there are so many, all are forgotten at the next body.
 const KEYS: usize = 8192;
@@ -53,8 +54,15 @@ struct Known {
     /// How many keys it makes.
     width: u8,
     before: Shape,
-    /// What came after it last time, and what came last that was different.
-    next: [Due; 2],
+    /// What came after it when what came last did not.
+    other: Guess,
+}
+
+/// What comes after a key.
+#[derive(Clone, Copy, Default)]
+struct Ahead {
+    /// What came last.
+    next: Guess,
     /// The beginnings of what may stand under it: of an object, and of an element of a list.
     object: Shape,
     element: Shape,
@@ -68,12 +76,35 @@ pub struct Due {
     pub text_len: u8,
     pub key_len: u8,
     pub tag: u32,
+}
+
+/// How many bytes of its text stand beside a key that may be due: nearly all have no more.
+const HEAD: usize = 32;
+
+/// What may be due, and by what to know it.
+#[derive(Clone, Copy, Default)]
+struct Guess {
+    due: Due,
     /// Where in `texts`.
     at: u32,
+    /// How the text begins.
+    head: [u8; HEAD],
+}
+
+/// With how many bytes two texts begin alike.
+#[inline(always)]
+fn alike(one: &[u8; HEAD], other: &[u8; HEAD]) -> usize {
+    let same = |at: usize| {
+        let half = |text: &[u8; HEAD]| text[at..].first_chunk::<16>().copied().map(u8x16::new).unwrap_or_default();
+        half(one).simd_eq(half(other)).to_bitmask()
+    };
+    (!(u64::from(same(0)) | u64::from(same(16)) << 16)).trailing_zeros() as usize
 }
 
 pub struct Shapes {
     known: Vec<Known>,
+    /// Beside each, so that what nearly every key needs lies close together.
+    ahead: Vec<Ahead>,
     /// The texts of the keys, one behind the other.
     texts: Vec<u8>,
     /// Where in `known` the keys are, by their tags and what they come after: one that finds its place taken has the next
@@ -94,13 +125,15 @@ impl Default for Shapes {
 impl Shapes {
     /// Remembers nothing: for what is read once.
     pub fn forgetful() -> Shapes {
-        Shapes { known: Vec::new(), texts: Vec::new(), by_key: Vec::new(), generation: 0 }
+        Shapes { known: Vec::new(), ahead: Vec::new(), texts: Vec::new(), by_key: Vec::new(), generation: 0 }
     }
 
     fn forget(&mut self) {
         self.known.clear();
         // Nothing, and the two beginnings.
         self.known.resize(3, Known::default());
+        self.ahead.clear();
+        self.ahead.resize(3, Ahead::default());
         self.texts.clear();
         self.by_key.fill(Shape::NONE);
         self.generation = self.generation.wrapping_add(1);
@@ -122,16 +155,35 @@ impl Shapes {
         self.known.get(usize::from(shape.0))
     }
 
+    #[inline(always)]
+    fn ahead(&self, shape: Shape) -> Option<&Ahead> {
+        self.ahead.get(usize::from(shape.0))
+    }
+
     /// The key that is due, if it is what `rest` begins with.
     #[inline(always)]
     pub fn next(&self, before: Shape, rest: &[u8]) -> Option<Due> {
-        let [first, second] = &self.get(before)?.next;
-        [first, second].into_iter().find(|due| self.is_at(due, rest)).copied()
+        let next = &self.ahead(before)?.next;
+        if self.is_at(next, rest) {
+            return Some(next.due);
+        }
+        let other = &self.get(before)?.other;
+        self.is_at(other, rest).then_some(other.due)
     }
 
     #[inline(always)]
-    fn is_at(&self, due: &Due, rest: &[u8]) -> bool {
-        let (start, len) = (due.at as usize, usize::from(due.text_len));
+    fn is_at(&self, guess: &Guess, rest: &[u8]) -> bool {
+        let len = usize::from(guess.due.text_len);
+        match rest.first_chunk() {
+            Some(here) if len <= HEAD => len > 0 && alike(&guess.head, here) >= len,
+            _ => self.is_far(guess, rest),
+        }
+    }
+
+    /// The same of a long text, or near the end of the body.
+    #[inline(never)]
+    fn is_far(&self, guess: &Guess, rest: &[u8]) -> bool {
+        let (start, len) = (guess.at as usize, usize::from(guess.due.text_len));
         let text = self.texts.get(start..start + len);
         len > 0 && text.zip(rest.get(..len)).is_some_and(|(text, rest)| is_same(text, rest))
     }
@@ -168,6 +220,7 @@ impl Shapes {
         let at = self.texts.len() as u32;
         self.texts.extend_from_slice(text);
         self.known.push(Known { at, tag, text_len, key_len, width, before, ..Known::default() });
+        self.ahead.push(Ahead::default());
         self.by_key[place] = shape;
         self.make_due(before, shape);
         shape
@@ -175,39 +228,44 @@ impl Shapes {
 
     fn make_due(&mut self, before: Shape, shape: Shape) {
         let Known { at, tag, text_len, key_len, .. } = self.known[usize::from(shape.0)];
-        let next = &mut self.known[usize::from(before.0)].next;
-        if next[0].shape != shape {
-            *next = [Due { shape, text_len, key_len, tag, at }, next[0]];
+        let next = &mut self.ahead[usize::from(before.0)].next;
+        if next.due.shape != shape {
+            let mut head = [0; HEAD];
+            let text = self.texts.iter().skip(at as usize).take(text_len.into());
+            head.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+            let guess = Guess { due: Due { shape, text_len, key_len, tag }, at, head };
+            self.known[usize::from(before.0)].other = std::mem::replace(next, guess);
         }
     }
 
     /// An object under the key that comes last in this shape.
     #[inline(always)]
     pub fn object(&mut self, under: Shape) -> Shape {
-        match self.get(under) {
-            Some(known) if known.object.is_known() => known.object,
-            _ => self.begin_below(under, |known| &mut known.object),
+        match self.ahead(under) {
+            Some(ahead) if ahead.object.is_known() => ahead.object,
+            _ => self.begin_below(under, |ahead| &mut ahead.object),
         }
     }
 
     /// An object in a list under that key.
     #[inline(always)]
     pub fn element(&mut self, under: Shape) -> Shape {
-        match self.get(under) {
-            Some(known) if known.element.is_known() => known.element,
-            _ => self.begin_below(under, |known| &mut known.element),
+        match self.ahead(under) {
+            Some(ahead) if ahead.element.is_known() => ahead.element,
+            _ => self.begin_below(under, |ahead| &mut ahead.element),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn begin_below(&mut self, under: Shape, slot: fn(&mut Known) -> &mut Shape) -> Shape {
+    fn begin_below(&mut self, under: Shape, slot: fn(&mut Ahead) -> &mut Shape) -> Shape {
         if !under.is_known() || self.known.len() >= KEYS {
             return Shape::NONE;
         }
         let shape = Shape(self.known.len() as u16);
         self.known.push(Known { before: under, ..Known::default() });
-        *slot(&mut self.known[usize::from(under.0)]) = shape;
+        self.ahead.push(Ahead::default());
+        *slot(&mut self.ahead[usize::from(under.0)]) = shape;
         shape
     }
 }
@@ -254,6 +312,28 @@ mod tests {
         assert_eq!(shapes.object(way[1]), shapes.object(way[1]));
         assert_ne!(shapes.object(way[1]), shapes.element(way[1]));
         assert_eq!(shapes.object(Shape::NONE), Shape::NONE);
+    }
+
+    /// Short ones and long ones, with much behind them and with nothing.
+    #[test]
+    fn a_key_is_due_if_all_of_its_text_is_there() {
+        for len in 0..3 * HEAD {
+            let text = text(&"a".repeat(len));
+            let mut shapes = Shapes::default();
+            let shape = shapes.add(Shape::BODY, text.as_bytes(), len, 1);
+            let due = |rest: &[u8]| shapes.next(Shape::BODY, rest).map(|due| due.shape);
+            for behind in ["", "1}", &"\"a\":".repeat(HEAD)] {
+                let rest = format!("{text}{behind}").into_bytes();
+                assert_eq!(due(&rest), Some(shape), "{len}");
+                for at in 0..text.len() {
+                    let mut other = rest.clone();
+                    other[at] = b'#';
+                    assert_eq!(due(&other), None, "{at} of {len}");
+                }
+                assert_eq!(due(&rest[1..]), None, "{len}");
+            }
+            assert_eq!(due(&text.as_bytes()[..text.len() - 1]), None, "{len}");
+        }
     }
 
     /// Keys that are made to want one place cost no more than others: those that find none are not remembered.

@@ -605,6 +605,37 @@ fn a_text_that_begins_with_an_escape_is_a_text() {
     }
 }
 
+/// Wherever it lies on the tape, and whichever of its children were read.
+#[test]
+fn a_wide_object_is_walked_to_its_end() {
+    const WIDTH: usize = 150;
+    let names: Vec<String> = (0..WIDTH).map(|nth| format!("k{nth}")).collect();
+    let page =
+        format!("@ e\nlist [number]\n{}", names.iter().map(|name| format!("{name} string\n")).collect::<String>());
+    let page: &'static Documents = Box::leak(Box::new(Documents::parse(page.leak()).expect("well formed")));
+    let names: Vec<&'static str> = names.into_iter().map(|name| &*name.leak()).collect();
+    let keeping = Keeping { body: page.body("e"), extensions: Extensions::Full, privacy: None };
+    let (mut tape, rules) = (Tape::default(), nothing());
+    for before in 1..70 {
+        let list = vec!["0"; before].join(",");
+        let members: String = names.iter().map(|name| format!(",\"{name}\":\"x\"")).collect();
+        let body = format!("{{\"list\":[{list}]{members}}}");
+        for unread in [0, 1, 2, 62, 63, 64, 65, 126, 127, 128, 129, WIDTH - 1, WIDTH] {
+            let text = tape.read(body.as_bytes(), DEPTH).expect("JSON");
+            let doc = Doc::new(&tape, text, &rules, None);
+            doc.root().value("list").expect("a list").skip();
+            for name in names.iter().enumerate().filter(|(nth, _)| *nth != unread).map(|(_, name)| *name) {
+                doc.root().text(name).expect("a text");
+            }
+            let mut out = ExtensionsBuffer::default();
+            doc.root().leftovers(keeping, &mut String::new(), &mut out, &mut Nobody).expect("room");
+            let kept: Vec<String> = out.view().iter().map(|(pointer, _)| pointer.to_owned()).collect();
+            let expected: Vec<String> = names.get(unread).map(|name| format!("/{name}")).into_iter().collect();
+            assert_eq!(kept, expected, "{before} {unread}");
+        }
+    }
+}
+
 /// What a page says of a place, it says of what it has there. A class that may be published opens no door for another.
 #[test]
 fn what_no_page_has_goes_by_the_stricter_rule() {

@@ -9,18 +9,20 @@ use wide::u8x16;
 
 /// Fills `tape.slots`; the last one is the root, which is level 1 of the depth.
 pub(super) fn fill(tape: &mut Tape, body: &str, max_depth: usize) -> Result<(), Reject> {
-    let mut parser = Parser { tape, text: body, bytes: body.as_bytes(), i: 0 };
+    let mut parser = Parser { tape, text: body, bytes: body.as_bytes() };
     let root = parser.document(max_depth).map_err(|fail| Reject::at(fail.code, fail.at as usize))?;
     tape.slots.push(root.slot());
     Ok(())
 }
 
-/// What a value is and where, and what is wrong and where: both small enough to be returned in registers.
+/// What a value is, where, and where it ends; and what is wrong and where.
 struct Value {
     kind: Kind,
     shape: Shape,
     at: u32,
     len: u32,
+    /// Behind its last byte.
+    end: u32,
 }
 
 struct Fail {
@@ -34,14 +36,33 @@ pub(super) struct Key {
     pub tag: u32,
     pub at: u32,
     pub len: u32,
+    /// Where its value begins, or the space before it.
+    end: u32,
     /// As [`Slot`] has it.
     pub in_arena: bool,
 }
 
 impl Value {
     #[inline(always)]
-    fn new(kind: Kind, at: usize, len: usize) -> Value {
-        Value { kind, shape: Shape::NONE, at: at as u32, len: len as u32 }
+    fn new(kind: Kind, at: usize, len: usize, end: usize) -> Value {
+        Value { kind, shape: Shape::NONE, at: at as u32, len: len as u32, end: end as u32 }
+    }
+
+    /// Of what stands as it is from `at` on, up to `end`.
+    #[inline(always)]
+    fn bare(kind: Kind, at: usize, end: usize) -> Value {
+        Value::new(kind, at, end - at, end)
+    }
+
+    /// Of what stands in quotes, the second of which is at `quote`.
+    #[inline(always)]
+    fn quoted(kind: Kind, at: usize, quote: usize) -> Value {
+        Value::new(kind, at, quote - at, quote + 1)
+    }
+
+    #[inline(always)]
+    fn end(&self) -> usize {
+        self.end as usize
     }
 
     #[inline(always)]
@@ -50,115 +71,96 @@ impl Value {
     }
 }
 
+/// Where in the body it is goes from hand to hand, as `i`, and does not stand in here: what is written to memory and read
+/// back at each step makes every step wait for the one before.
 struct Parser<'t, 'a> {
     tape: &'t mut Tape,
     text: &'a str,
     bytes: &'a [u8],
-    i: usize,
 }
 
 impl Parser<'_, '_> {
-    /// The byte here; 0, which no JSON token starts with, past the end.
+    /// The byte there; 0, which no JSON token starts with, past the end.
     #[inline(always)]
-    fn peek(&self) -> u8 {
-        self.bytes.get(self.i).copied().unwrap_or(0)
+    fn peek(&self, i: usize) -> u8 {
+        self.bytes.get(i).copied().unwrap_or(0)
     }
 
+    /// Over what space there is.
     #[inline(always)]
-    fn space(&mut self) {
-        while self.peek() <= b' ' && matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
-            self.i += 1;
+    fn space(&self, mut i: usize) -> usize {
+        while self.peek(i) <= b' ' && matches!(self.peek(i), b' ' | b'\n' | b'\r' | b'\t') {
+            i += 1;
         }
-    }
-
-    #[cold]
-    fn syntax(&self) -> Fail {
-        Fail { code: Code::JsonSyntax, at: self.i as u32 }
-    }
-
-    #[cold]
-    fn fail(&self, code: Code, at: usize) -> Fail {
-        Fail { code, at: at as u32 }
+        i
     }
 
     fn document(&mut self, max_depth: usize) -> Result<Value, Fail> {
-        self.space();
-        let root = match self.peek() {
-            b'[' => self.list::<true>(max_depth, Shape::NONE)?,
-            b'{' => self.object(max_depth, Shape::BODY)?,
-            _ => self.value(max_depth, Shape::NONE)?,
+        let start = self.space(0);
+        let root = match self.peek(start) {
+            b'[' => self.list::<true>(start, max_depth, Shape::NONE)?,
+            b'{' => self.object(start, max_depth, Shape::BODY)?,
+            _ => self.value(start, max_depth, Shape::NONE)?,
         };
-        self.space();
-        if self.i != self.bytes.len() {
-            return Err(self.syntax());
+        let end = self.space(root.end());
+        if end != self.bytes.len() {
+            return Err(syntax(end));
         }
         Ok(root)
-    }
-
-    #[inline(always)]
-    fn byte(&mut self, byte: u8) -> Result<(), Fail> {
-        if self.peek() != byte {
-            return Err(self.syntax());
-        }
-        self.i += 1;
-        Ok(())
     }
 
     /// `under` ends in the key that the value stands under.
     ///
     /// Inlined, so that only what has something in it is a call.
     #[inline(always)]
-    fn value(&mut self, depth: usize, under: Shape) -> Result<Value, Fail> {
-        if let b' ' | b'\n' | b'\r' | b'\t' = self.peek() {
-            self.space();
+    fn value(&mut self, i: usize, depth: usize, under: Shape) -> Result<Value, Fail> {
+        if self.peek(i) == b'"' {
+            return self.string(i);
         }
-        match self.peek() {
-            b'"' => self.string(),
+        let i = self.space(i);
+        match self.peek(i) {
+            b'"' => self.string(i),
             b'{' => {
                 let shape = self.tape.shapes.object(under);
-                self.object(depth, shape)
+                self.object(i, depth, shape)
             }
-            b'[' => self.list::<false>(depth, under),
-            b'-' | b'0'..=b'9' => self.number(),
-            b'n' => self.literal("null", Kind::Null),
-            b't' => self.literal("true", Kind::True),
-            b'f' => self.literal("false", Kind::False),
-            _ => Err(self.syntax()),
+            b'[' => self.list::<false>(i, depth, under),
+            b'-' | b'0'..=b'9' => self.number(i),
+            b'n' => self.literal(i, "null", Kind::Null),
+            b't' => self.literal(i, "true", Kind::True),
+            b'f' => self.literal(i, "false", Kind::False),
+            _ => Err(syntax(i)),
         }
     }
 
-    /// Over the byte between two values, and the space around it: whether another one comes, or the `end`.
+    /// Over the byte between two values, and the space before it: whether another one comes, or the `end`; and where it goes on.
     #[inline(always)]
-    fn goes_on(&mut self, end: u8) -> Result<bool, Fail> {
-        let byte = match self.peek() {
-            b' ' | b'\n' | b'\r' | b'\t' => {
-                self.space();
-                self.peek()
-            }
-            byte => byte,
-        };
-        if byte != b',' && byte != end {
-            return Err(self.syntax());
+    fn goes_on(&self, i: usize, end: u8) -> Result<(bool, usize), Fail> {
+        if self.peek(i) == b',' {
+            return Ok((true, i + 1));
         }
-        self.i += 1;
-        Ok(byte == b',')
+        let i = self.space(i);
+        match self.peek(i) {
+            b',' => Ok((true, i + 1)),
+            byte if byte == end => Ok((false, i + 1)),
+            _ => Err(syntax(i)),
+        }
     }
 
     /// `shape` is that of an object here with no key yet.
     #[inline(never)]
-    fn object(&mut self, depth: usize, mut shape: Shape) -> Result<Value, Fail> {
-        let depth = depth.checked_sub(1).ok_or_else(|| self.fail(Code::JsonDepth, self.i))?;
-        self.i += 1;
+    fn object(&mut self, start: usize, depth: usize, mut shape: Shape) -> Result<Value, Fail> {
+        let depth = depth.checked_sub(1).ok_or_else(|| fail(Code::JsonDepth, start))?;
         let base = self.tape.open.len();
-        self.space();
-        if self.peek() == b'}' {
-            self.i += 1;
-            return Ok(Value::new(Kind::Object, 0, 0));
+        let mut i = self.space(start + 1);
+        if self.peek(i) == b'}' {
+            return Ok(Value::new(Kind::Object, 0, 0, i + 1));
         }
         loop {
-            let key = self.key(shape, base)?;
+            let key = self.key(i, shape, base)?;
             shape = key.shape;
-            let value = self.value(depth, shape)?;
+            let value = self.value(key.end as usize, depth, shape)?;
+            let end = value.end();
             self.tape.open.push(Slot {
                 tag: key.tag,
                 key_at: key.at,
@@ -166,90 +168,86 @@ impl Parser<'_, '_> {
                 key_in_arena: key.in_arena,
                 ..value.slot()
             });
-            if !self.goes_on(b'}')? {
+            let (is_more, next) = self.goes_on(end, b'}')?;
+            i = next;
+            if !is_more {
                 break;
             }
         }
         // A shape that is known has no key twice.
         let is_wide = self.tape.open.len() - base > WIDEST;
         if is_wide && !shape.is_known() && self.tape.has_duplicate(self.text, base) {
-            return Err(self.fail(Code::JsonDuplicateKey, self.i - 1));
+            return Err(fail(Code::JsonDuplicateKey, i - 1));
         }
-        Ok(Value { shape, ..self.close(Kind::Object, base) })
+        Ok(Value { shape, ..self.close(Kind::Object, base, i) })
     }
 
     /// Of the root's list it is also noted where each element stands, since each is a webhook of its own.
     #[inline(never)]
-    fn list<const ROOT: bool>(&mut self, depth: usize, under: Shape) -> Result<Value, Fail> {
-        let depth = depth.checked_sub(1).ok_or_else(|| self.fail(Code::JsonDepth, self.i))?;
-        self.i += 1;
+    fn list<const ROOT: bool>(&mut self, start: usize, depth: usize, under: Shape) -> Result<Value, Fail> {
+        let depth = depth.checked_sub(1).ok_or_else(|| fail(Code::JsonDepth, start))?;
         let base = self.tape.open.len();
-        self.space();
-        if self.peek() == b']' {
-            self.i += 1;
-            return Ok(Value::new(Kind::Array, 0, 0));
+        let mut i = self.space(start + 1);
+        if self.peek(i) == b']' {
+            return Ok(Value::new(Kind::Array, 0, 0, i + 1));
         }
         loop {
-            let start = self.i;
-            let value = match self.peek() {
+            let value = match self.peek(i) {
                 b'{' => {
                     let shape = if ROOT { Shape::ELEMENT } else { self.tape.shapes.element(under) };
-                    self.object(depth, shape)?
+                    self.object(i, depth, shape)?
                 }
                 // What lies in a list in a list has no place of its own.
-                _ => self.value(depth, Shape::NONE)?,
+                _ => self.value(i, depth, Shape::NONE)?,
             };
+            let end = value.end();
             self.tape.open.push(value.slot());
             if ROOT {
-                self.tape.elements.push([start as u32, self.i as u32]);
+                self.tape.elements.push([i as u32, end as u32]);
             }
-            if !self.goes_on(b']')? {
-                break;
+            let (is_more, next) = self.goes_on(end, b']')?;
+            if !is_more {
+                return Ok(self.close(Kind::Array, base, next));
             }
-            self.space();
+            i = self.space(next);
         }
-        Ok(self.close(Kind::Array, base))
     }
 
     #[inline(always)]
-    fn close(&mut self, kind: Kind, base: usize) -> Value {
+    fn close(&mut self, kind: Kind, base: usize, end: usize) -> Value {
         let slot = self.tape.close(kind, base);
-        Value { kind, shape: Shape::NONE, at: slot.at, len: slot.len }
+        Value { kind, shape: Shape::NONE, at: slot.at, len: slot.len, end: end as u32 }
     }
 
-    /// Over a key, to where its value begins or the space before it. `before` are the keys that the object has already, from
-    /// `base` on.
+    /// Over a key. `before` are the keys that the object has already, from `base` on.
     #[inline(always)]
-    fn key(&mut self, before: Shape, base: usize) -> Result<Key, Fail> {
-        let start = self.i;
+    fn key(&mut self, start: usize, before: Shape, base: usize) -> Result<Key, Fail> {
         match self.tape.shapes.next(before, self.bytes.get(start..).unwrap_or_default()) {
             Some(due) => {
-                self.i += usize::from(due.text_len);
-                let (at, len) = (start as u32 + 1, due.key_len.into());
-                Ok(Key { shape: due.shape, tag: due.tag, at, len, in_arena: false })
+                let (at, end) = (start as u32 + 1, start as u32 + u32::from(due.text_len));
+                Ok(Key { shape: due.shape, tag: due.tag, at, len: due.key_len.into(), end, in_arena: false })
             }
-            None => self.key_by_letters(before, base),
+            None => self.key_by_letters(start, before, base),
         }
     }
 
     /// A key with escapes is undone at once, so that `"a"` and `"\u0061"` are the same key.
     #[inline(never)]
-    fn key_by_letters(&mut self, before: Shape, base: usize) -> Result<Key, Fail> {
-        self.space();
-        if self.peek() != b'"' {
-            return Err(self.syntax());
+    fn key_by_letters(&mut self, start: usize, before: Shape, base: usize) -> Result<Key, Fail> {
+        let start = self.space(start);
+        if self.peek(start) != b'"' {
+            return Err(syntax(start));
         }
-        let start = self.i;
-        let Value { kind, at, len, .. } = self.string()?;
+        let Value { kind, at, len, end, .. } = self.string(start)?;
         let raw = &self.bytes[at as usize..][..len as usize];
-        let mut key = Key { shape: Shape::NONE, tag: tag(raw), at, len, in_arena: false };
-        self.space();
-        self.byte(b':')?;
-        // One space is as much part of what a program writes as the colon is.
-        if self.peek() == b' ' {
-            self.i += 1;
+        let colon = self.space(end as usize);
+        if self.peek(colon) != b':' {
+            return Err(syntax(colon));
         }
-        let text = &self.bytes[start..self.i];
+        // One space is as much part of what a program writes as the colon is.
+        let end = colon + 1 + usize::from(self.peek(colon + 1) == b' ');
+        let text = &self.bytes[start..end];
+        let mut key = Key { shape: Shape::NONE, tag: tag(raw), at, len, end: end as u32, in_arena: false };
         let is_plain = kind == Kind::Plain;
         if !is_plain {
             self.undo_escapes(&mut key);
@@ -261,7 +259,7 @@ impl Parser<'_, '_> {
         if before.is_known() || !is_wide {
             let is_there = self.tape.has(self.text, base, &key);
             if is_there && !is_wide {
-                return Err(self.fail(Code::JsonDuplicateKey, start));
+                return Err(fail(Code::JsonDuplicateKey, start));
             }
             if is_plain && !is_there {
                 key.shape = self.tape.shapes.add(before, text, raw.len(), key.tag);
@@ -279,111 +277,99 @@ impl Parser<'_, '_> {
     }
 
     #[inline(always)]
-    fn string(&mut self) -> Result<Value, Fail> {
-        let start = self.i + 1;
-        self.i = plain_end(self.bytes, start);
-        if self.peek() == b'"' {
-            self.i += 1;
-            return Ok(Value::new(Kind::Plain, start, self.i - 1 - start));
+    fn string(&self, quote: usize) -> Result<Value, Fail> {
+        let start = quote + 1;
+        let end = plain_end(self.bytes, start);
+        if self.peek(end) == b'"' {
+            return Ok(Value::quoted(Kind::Plain, start, end));
         }
-        self.string_with_escapes(start)
+        self.string_with_escapes(start, end)
     }
 
+    /// Up to `i` it has none.
     #[cold]
-    fn string_with_escapes(&mut self, start: usize) -> Result<Value, Fail> {
+    fn string_with_escapes(&self, start: usize, mut i: usize) -> Result<Value, Fail> {
         loop {
-            match self.peek() {
-                b'"' => {
-                    self.i += 1;
-                    return Ok(Value::new(Kind::Escaped, start, self.i - 1 - start));
-                }
-                b'\\' => self.escape()?,
-                _ => return Err(self.syntax()),
+            match self.peek(i) {
+                b'"' => return Ok(Value::quoted(Kind::Escaped, start, i)),
+                b'\\' => i = plain_end(self.bytes, self.escape(i)?),
+                _ => return Err(syntax(i)),
             }
-            self.i = plain_end(self.bytes, self.i);
         }
     }
 
-    fn escape(&mut self) -> Result<(), Fail> {
-        let start = self.i;
-        self.i += 1;
-        match self.peek() {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.i += 1,
+    /// Over an escape.
+    fn escape(&self, start: usize) -> Result<usize, Fail> {
+        match self.peek(start + 1) {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(start + 2),
             b'u' => {
-                let unit = self.hex4()?;
-                let low = match unit {
-                    0xd800..0xdc00 if self.bytes[self.i..].starts_with(b"\\u") => {
-                        self.i += 1;
-                        self.hex4()?
-                    }
-                    _ => 0,
+                let unit = self.hex4(start + 2)?;
+                let end = start + 6;
+                let (low, end) = match unit {
+                    0xd800..0xdc00 if self.bytes[end..].starts_with(b"\\u") => (self.hex4(end + 2)?, end + 6),
+                    _ => (0, end),
                 };
                 let lone =
                     matches!(unit, 0xdc00..0xe000) || matches!(unit, 0xd800..0xdc00) != matches!(low, 0xdc00..0xe000);
-                if lone {
-                    return Err(self.fail(Code::JsonEncoding, start));
-                }
+                if lone { Err(fail(Code::JsonEncoding, start)) } else { Ok(end) }
             }
-            _ => return Err(self.syntax()),
+            _ => Err(syntax(start + 1)),
         }
-        Ok(())
     }
 
-    /// From the `u` over four hexadecimal digits.
-    fn hex4(&mut self) -> Result<u16, Fail> {
-        let mut unit = 0;
-        for _ in 0..4 {
-            self.i += 1;
-            let digit = (self.peek() as char).to_digit(16).ok_or_else(|| self.syntax())?;
-            unit = unit << 4 | digit as u16;
-        }
-        self.i += 1;
-        Ok(unit)
+    /// Of four hexadecimal digits.
+    fn hex4(&self, start: usize) -> Result<u16, Fail> {
+        (start..start + 4).try_fold(0, |unit, i| {
+            let digit = (self.peek(i) as char).to_digit(16).ok_or_else(|| syntax(i))?;
+            Ok(unit << 4 | digit as u16)
+        })
     }
 
-    fn number(&mut self) -> Result<Value, Fail> {
-        let start = self.i;
-        if self.peek() == b'-' {
-            self.i += 1;
+    fn number(&self, start: usize) -> Result<Value, Fail> {
+        let mut i = start + usize::from(self.peek(start) == b'-');
+        i = match self.peek(i) {
+            b'0' => i + 1,
+            _ => self.digits(i)?,
+        };
+        if self.peek(i) == b'.' {
+            i = self.digits(i + 1)?;
         }
-        match self.peek() {
-            b'0' => self.i += 1,
-            _ => self.digits()?,
+        if matches!(self.peek(i), b'e' | b'E') {
+            let is_signed = matches!(self.peek(i + 1), b'+' | b'-');
+            i = self.digits(i + 1 + usize::from(is_signed))?;
         }
-        if self.peek() == b'.' {
-            self.i += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), b'e' | b'E') {
-            self.i += 1;
-            if matches!(self.peek(), b'+' | b'-') {
-                self.i += 1;
-            }
-            self.digits()?;
-        }
-        Ok(Value::new(Kind::Number, start, self.i - start))
+        Ok(Value::bare(Kind::Number, start, i))
     }
 
-    /// At least one digit. What may not follow a number is refused by whoever comes next.
+    /// Over digits, at least one. What may not follow a number is refused by whoever comes next.
     #[inline(always)]
-    fn digits(&mut self) -> Result<(), Fail> {
-        if !self.peek().is_ascii_digit() {
-            return Err(self.syntax());
+    fn digits(&self, mut i: usize) -> Result<usize, Fail> {
+        if !self.peek(i).is_ascii_digit() {
+            return Err(syntax(i));
         }
-        while self.peek().is_ascii_digit() {
-            self.i += 1;
+        while self.peek(i).is_ascii_digit() {
+            i += 1;
         }
-        Ok(())
+        Ok(i)
     }
 
     #[inline(always)]
-    fn literal(&mut self, word: &str, kind: Kind) -> Result<Value, Fail> {
-        if !self.bytes[self.i..].starts_with(word.as_bytes()) {
-            return Err(self.syntax());
+    fn literal(&self, start: usize, word: &str, kind: Kind) -> Result<Value, Fail> {
+        if !self.bytes[start..].starts_with(word.as_bytes()) {
+            return Err(syntax(start));
         }
-        self.i += word.len();
-        Ok(Value::new(kind, self.i - word.len(), word.len()))
+        Ok(Value::bare(kind, start, start + word.len()))
     }
+}
+
+#[cold]
+fn syntax(at: usize) -> Fail {
+    fail(Code::JsonSyntax, at)
+}
+
+#[cold]
+fn fail(code: Code, at: usize) -> Fail {
+    Fail { code, at: at as u32 }
 }
 
 /// Up to how many keys an object has, each is compared with those before it.
