@@ -11,8 +11,9 @@ import checks
 from world import ARRIVAL, BENCH, PARTITIONS, SCHEMA, SUBJECT, WORK, support
 from support import servers
 
-# Bytes of an order as the peers write it, with Confluent's header: what whoever translates into it has to send.
-CUT = "cut-1282"
+# Bytes of an order as the peers write it, with Confluent's header: what whoever translates into it has to send. And of one of koine's
+# with its headers.
+CUTS = {"1.28": "cut-1282", "3.3": "cut-3291"}
 LINGER_MS = 50
 DELIVERIES = {"at_least_once": "ALO", "exactly_once": "EOS"}
 JAVA = ["java", "-Xms256m", "-Xmx1g", "-XX:+UseParallelGC", "-cp", f"{WORK}/streams/streams-peer-1.jar:{WORK}/streams/libs/*", "bench.Peer"]
@@ -56,7 +57,7 @@ class Peer:
     def check(self, world, raw, output):
         if self.translates:
             return checks.orders(world, raw, output.sample)
-        return checks.copies(raw, output.sample, CUT in self.command)
+        return checks.copies(raw, output.sample, any(cut in self.command for cut in CUTS.values()))
 
 
 @dataclass
@@ -111,10 +112,8 @@ def throughput(koine, redpanda_connect=None):
     process takes, a quarter is enough for those that are slow."""
     made = [Peer("consume only", [*RUST, "batch", "discard", "none"])]
     for delivery, short in DELIVERIES.items():
-        made += [
-            copier("batch", "same", delivery, "pass-through, unchanged"),
-            copier("batch", CUT, delivery, "pass-through, cut to 1.28 KB"),
-        ]
+        made.append(copier("batch", "same", delivery, "pass-through, unchanged"))
+        made += [copier("batch", cut, delivery, f"pass-through, cut to {size} KB") for size, cut in CUTS.items()]
     for share, which in ((1, ""), (2, ", twice the records")):
         for delivery, setting in (("at_least_once", "at_least_once"), ("exactly_once", "exactly_once_v2")):
             for threads in (1, 2):
@@ -123,6 +122,8 @@ def throughput(koine, redpanda_connect=None):
     made += [Peer(f"Python, orjson and fastavro, {short}", [*PYTHON, delivery], delivery, share=1 / 4, translates=True)
              for delivery, short in DELIVERIES.items()]
     made.append(Peer("Rust, the obvious way, ALO", [*RUST, "stream", "obvious", "at_least_once"], "at_least_once", translates=True))
+    made += [Peer(f"Rust, sonic-rs and Avro by hand, {short}", [*RUST, "batch", "hand", delivery], delivery, translates=True)
+             for delivery, short in DELIVERIES.items()]
     if redpanda_connect:
         made += [Peer(f"Redpanda Connect, ALO, {threads} pipeline thread{'s' * (threads - 1)}",
                       [redpanda_connect, "run", BENCH / "peers" / "redpanda-connect" / "pipeline.yaml"], "at_least_once", share=1 / 4, translates=True,

@@ -89,6 +89,11 @@ def comparisons(rows):
     yield "CPU, EOS: koine / unchanged pass-through", "≤ 1.0", ratio(cpu(eos), cpu(same + "EOS"))
     yield "CPU, ALO: koine / pass-through cut to 1.28 KB (the floor)", "≤ 1.6, moonshot", ratio(cpu(alo), cpu(floor + "ALO"))
     yield "CPU, EOS: koine / pass-through cut to 1.28 KB (the floor)", "≤ 1.6, moonshot", ratio(cpu(eos), cpu(floor + "EOS"))
+    for short in ("ALO", "EOS"):
+        yield (f"CPU, {short}: koine / pass-through cut to 3.3 KB (as much as koine sends)", "",
+               ratio(cpu(f"koine, {short}"), cpu(f"pass-through, cut to 3.3 KB, {short}")))
+        yield (f"CPU, {short}: Rust, sonic-rs and Avro by hand / unchanged pass-through", "",
+               ratio(cpu(f"Rust, sonic-rs and Avro by hand, {short}"), cpu(same + short)))
     yield ("CPU, twice the records: Kafka Streams at its best / koine ALO", "≥ 4",
            ratio(least(cpu(name + TWICE) for name in streams), cpu(alo + TWICE)))
     yield ("CPU, warm: Kafka Streams at its best / koine ALO with its start", "≥ 3", ratio(least(map(medians.warm, streams)), cpu(alo)))
