@@ -6,8 +6,8 @@ use std::num::NonZeroU128;
 
 /// A number of billionths, at most 38 digits in all.
 ///
-/// It is kept as what lies between it and [`FAR`] below zero, which is never nothing: so an amount that is not there takes no
-/// more room than one that is, and records have dozens of them.
+/// It is kept as the billionths plus 10^38, which are never zero: so an amount that may be absent takes no more room than one
+/// that may not, and records have dozens of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(NonZeroU128);
 
@@ -23,6 +23,7 @@ pub enum DecimalError {
 /// Decimal places kept.
 pub const SCALE: usize = 9;
 const MAX: i128 = 10i128.pow(38) - 1;
+/// What is added to every number, to make it one above zero.
 const FAR: i128 = MAX + 1;
 /// 10^(SCALE - n): what n decimals have to be multiplied with.
 const POWERS: [i128; SCALE + 1] =
@@ -36,7 +37,7 @@ impl Decimal {
     const fn of(units: i128) -> Decimal {
         match NonZeroU128::new(units.wrapping_add(FAR).cast_unsigned()) {
             Some(distance) => Decimal(distance),
-            // None that comes here is so far below.
+            // Nobody asks for -10^38, or for less.
             None => Decimal(NonZeroU128::MIN),
         }
     }

@@ -235,12 +235,13 @@ impl<'a> Doc<'a> {
         self.marks[index / 64].get() >> (index % 64) & 1 == 1
     }
 
-    /// Of the 64 nodes from this one on which were read, one bit each, the first lowest. There may be fewer.
+    /// Which of the 64 nodes beginning with this one were read: one bit each, the first in the lowest. Where there are fewer, the
+    /// rest are 0.
     #[inline(always)]
     pub(super) fn marks_from(&self, index: usize) -> u64 {
         let word = |nth: usize| self.marks.get(nth).map_or(0, Cell::get);
         let (nth, shift) = (index / 64, index % 64);
-        // Shifted in two steps, since by all 64 bits at once nothing is.
+        // In two steps, since to shift by all 64 bits at once is an overflow.
         word(nth) >> shift | word(nth + 1) << 1 << (63 - shift)
     }
 

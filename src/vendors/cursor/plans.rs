@@ -19,7 +19,8 @@ pub(super) struct Step {
     pub usual: u8,
 }
 
-/// Of which kinds a child has nothing to be told or kept, one bit each: if it is not read, and eight bits on if it is.
+/// Of which kinds a child has nothing to be told or kept, one bit each: if it is not read, and eight bits
+/// further up if it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Over(u16);
 

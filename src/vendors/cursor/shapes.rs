@@ -54,11 +54,11 @@ struct Known {
     /// How many keys it makes.
     width: u8,
     before: Shape,
-    /// What came after it when what came last did not.
+    /// What came after it last that was not what is [`Ahead`].
     other: Guess,
 }
 
-/// What comes after a key.
+/// What comes after a key, and what lies under it.
 #[derive(Clone, Copy, Default)]
 struct Ahead {
     /// What came last.
@@ -91,7 +91,7 @@ struct Guess {
     head: [u8; HEAD],
 }
 
-/// With how many bytes two texts begin alike.
+/// How many of their first bytes two texts have in common.
 #[inline(always)]
 fn alike(one: &[u8; HEAD], other: &[u8; HEAD]) -> usize {
     let same = |at: usize| {

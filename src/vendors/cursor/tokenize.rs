@@ -15,7 +15,7 @@ pub(super) fn fill(tape: &mut Tape, body: &str, max_depth: usize) -> Result<(), 
     Ok(())
 }
 
-/// What a value is, where, and where it ends; and what is wrong and where.
+/// What a value is, where, and where it ends.
 struct Value {
     kind: Kind,
     shape: Shape,
@@ -25,6 +25,7 @@ struct Value {
     end: u32,
 }
 
+/// What is wrong and where.
 struct Fail {
     code: Code,
     at: u32,
@@ -317,7 +318,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Of four hexadecimal digits.
+    /// The value of the four hexadecimal digits from `start` on.
     fn hex4(&self, start: usize) -> Result<u16, Fail> {
         (start..start + 4).try_fold(0, |unit, i| {
             let digit = (self.peek(i) as char).to_digit(16).ok_or_else(|| syntax(i))?;
