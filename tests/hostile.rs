@@ -175,3 +175,25 @@ fn a_webhook_that_would_swell_leaves_its_neighbours_alone() {
     let list = format!("[{honest},{swelling},{honest}]");
     assert_eq!(outcomes(&list).0, ["event", "record.too_large", "event"]);
 }
+
+/// How long a list may be is said to the outside, so it goes by no type's layout: it stays where it is when records get smaller.
+#[test]
+fn a_list_of_nothing_may_be_so_long_and_no_longer() {
+    let bspk = r#"{"event_name":"cart.created","object":{"id":7,"#;
+    let shopper = r#"{"event_name":"shopper.updated","object":{"id":1,"#;
+    for (list, head, tail, longest) in [
+        ("addresses", format!(r#"{shopper}"addresses":["#), "]}}", 56_693),
+        ("line items", format!(r#"{bspk}"line_items":["#), "]}}", 15_654),
+        ("line items", format!(r#"{SPREE}"items":["#), "]}}", 15_656),
+        ("line items", format!(r#"{ORDER}"lineItems":["#), "]}}}", 15_655),
+        ("line items", format!(r#"{SAVED}"line_items":["#), "]}}}", 15_656),
+        ("shipments", format!(r#"{SPREE}"shipments":["#), "]}}", 17_482),
+        ("payments", format!(r#"{SPREE}"payments":["#), "]}}", 32_780),
+        ("taxes", format!(r#"{SAVED}"shipping_taxes":["#), "]}}}", 524_491),
+        ("variants", format!(r#"{PRODUCT}"variants":["#), "]}}}", 36_171),
+    ] {
+        let of = |elements: usize| outcomes(&format!("{head}{}{{}}{tail}", "{},".repeat(elements - 1))).0;
+        assert_eq!(of(longest), ["event"], "{longest} {list}: {head}");
+        assert_eq!(of(longest + 1), ["record.too_large"], "{} {list}: {head}", longest + 1);
+    }
+}

@@ -9,6 +9,7 @@ pub mod bspk;
 pub mod composer;
 pub mod cursor;
 pub mod documents;
+mod elements;
 pub mod spree;
 #[cfg(test)]
 mod testing;

@@ -2,7 +2,7 @@
 //! Knows nothing of events.
 
 use super::super::add_attribute;
-use super::super::cursor::{Keys, Node};
+use super::super::cursor::{Element, Keys, Node};
 use crate::canonical::{
     Account, Address, Attributes, Consent, CustomerStatus, CustomerType, Date, Party, Store, Text, forms,
 };
@@ -310,7 +310,7 @@ pub fn display_name<'a>(sku: Node<'a>, locale: &Locale<'a>) -> Result<Option<Tex
 
 /// Reads the lines under `key` and those below them, depth first, as one list. `read` is given the line, its id, and the
 /// id of the line that it is a part of.
-pub fn flatten<'a, T>(
+pub fn flatten<'a, T: Element>(
     owner: Node<'a>,
     key: &'static str,
     parent_id: Option<Text<'a>>,
@@ -323,7 +323,7 @@ pub fn flatten<'a, T>(
     }
     let lines = list.items()?;
     let repeated = parent_id.as_deref().map_or(0, str::len);
-    list.spend(lines.len() * (size_of::<T>() + repeated))?;
+    list.spend_elements::<T>(lines.len(), repeated)?;
     out.reserve(lines.len());
     for line in lines {
         let id = line.id("guid")?;

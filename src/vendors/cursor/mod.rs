@@ -15,7 +15,7 @@ mod tests;
 mod tokenize;
 
 pub use leftovers::{Extensions, Fate, Keeping, Nobody, Oddity, Spot, Watch};
-pub use node::{Doc, Keys, Node, Steps};
+pub use node::{Doc, Element, Keys, Node, Steps};
 pub use place::{text_at, unquoted};
 pub use rules::{Rule, Rules, Why, is_secret_name};
 pub use tape::{Tape, is_same, tag};

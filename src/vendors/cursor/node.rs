@@ -41,6 +41,13 @@ pub struct Node<'a> {
     named: u32,
 }
 
+/// What a list can be read into.
+pub trait Element: Sized {
+    /// The bytes that each takes of a webhook's room, see [`Node::spend`]. How long a list may be follows from it (`record.too_large`), so
+    /// it is a figure of its own, and not how the compiler lays the type out: that may get smaller, and never larger than this.
+    const ROOM: usize;
+}
+
 const NOWHERE: u32 = u32::MAX;
 
 /// How many keys ahead [`Node::echoes`] looks for the one that is repeated.
@@ -373,14 +380,14 @@ impl<'a> Node<'a> {
     /// Reads the objects of a list, in order; none where it is absent or null. The first that cannot be read refuses
     /// the list.
     #[inline(always)]
-    pub fn list<T>(
+    pub fn list<T: Element>(
         self,
         keys: impl Keys,
         mut read: impl FnMut(Node<'a>) -> Result<T, Reject>,
     ) -> Result<Vec<T>, Reject> {
         let Some(list) = self.find(keys)? else { return Ok(Vec::new()) };
         let items = list.items()?;
-        list.spend(items.len() * size_of::<T>())?;
+        list.spend_elements::<T>(items.len(), 0)?;
         let mut all = Vec::with_capacity(items.len());
         for item in items {
             all.push(read(item.must_be_object()?)?);
@@ -399,6 +406,13 @@ impl<'a> Node<'a> {
             }
             None => Err(self.refuse(Code::RecordTooLarge)),
         }
+    }
+
+    /// Takes what so many elements need, of which each says texts of so many bytes again.
+    #[inline]
+    pub fn spend_elements<T: Element>(self, elements: usize, repeated: usize) -> Result<(), Reject> {
+        const { assert!(size_of::<T>() <= T::ROOM) }
+        self.spend(elements * (T::ROOM + repeated))
     }
 
     /// Reads the texts of a list, in order; nulls in it are passed over.
