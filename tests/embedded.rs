@@ -17,11 +17,12 @@ use koine::pipeline::{Exit, Handle, HeaderSets, Limits, Outputs, Plan, Policy, S
 use koine::telemetry::{BuildInfo, Exposition, Metrics};
 use koine::translate::{Header, Outcome, RawRecord, SourceSettings, Translator};
 use rdkafka::ClientConfig;
+use rdkafka::bindings;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedHeaders};
-use rdkafka::mocking::MockCluster;
+use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
-use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 use shared::BREAKER;
 use std::collections::BTreeMap;
@@ -54,11 +55,14 @@ struct Sent {
 
 impl Stage {
     fn new() -> Stage {
+        Stage::on(MockCluster::new(1).unwrap())
+    }
+
+    fn on(cluster: Cluster) -> Stage {
         // KOINE_LOG=debug shows what the pipeline says.
         if let Ok(level) = std::env::var("KOINE_LOG") {
             let _ = koine::telemetry::init(false, &level);
         }
-        let cluster = MockCluster::new(1).unwrap();
         for topic in [RAW, DEAD].iter().chain(&CANONICAL) {
             cluster.create_topic(topic, PARTITIONS, 1).unwrap();
         }
@@ -206,6 +210,8 @@ impl Stage {
             match consumer.poll(Duration::from_millis(100)) {
                 None => {}
                 Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
+                // One of the brokers may have left.
+                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::BrokerTransportFailure) => {}
                 Some(Err(error)) => panic!("{error}"),
                 Some(Ok(message)) => all.push(Read::new(&message)),
             }
@@ -397,6 +403,49 @@ fn a_batch_that_is_long_on_its_way_is_waited_for() {
     stage.cluster.clear_request_errors(RDKafkaApiKey::EndTxn);
     stage.until_done(sent);
     stop(handle);
+}
+
+/// librdkafka keeps the group's coordinator in mind when it lets go of that broker, and never asks for another (its issue 5511):
+/// where partitions start is told to every client but to this one.
+fn outlives_its_coordinator(exactly_once: bool) {
+    // The wrapper takes no broker away, and tells nobody of its cluster but the client that it belongs to, which lives on.
+    let owner: BaseProducer = ClientConfig::new().set("test.mock.num.brokers", "2").create().unwrap();
+    let owner: &'static BaseProducer = Box::leak(Box::new(owner));
+    let stage = Stage::on(owner.client().mock_cluster().unwrap());
+    let coordinator = |broker| stage.cluster.coordinator(MockCoordinator::Group("koine".to_owned()), broker).unwrap();
+    coordinator(1);
+    let handle = stage.start(exactly_once);
+    let mut sent = stage.send(60);
+    stage.until_done(sent.len());
+    // SAFETY: the client, and so its cluster, is never dropped.
+    let gone = unsafe {
+        let cluster = bindings::rd_kafka_handle_mock_cluster(owner.client().native_ptr());
+        bindings::rd_kafka_mock_broker_decommission(cluster, 1)
+    };
+    assert_eq!(gone, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    coordinator(2);
+    // Partitions go to the other and come back, so that where they start is asked again.
+    let other = stage.start(exactly_once);
+    let until = Instant::now() + LONG;
+    while stage.metric("koine_rebalances_total{kind=\"assign\"}") < 2.0 {
+        assert!(Instant::now() < until, "the other has no partition");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    stop(other);
+    sent.extend(stage.send(60));
+    stage.until_done(sent.len());
+    stop(handle);
+    check(&stage, &sent, false);
+}
+
+#[test]
+fn a_consumer_outlives_its_coordinator() {
+    outlives_its_coordinator(false);
+}
+
+#[test]
+fn a_consumer_and_a_producer_outlive_their_coordinator() {
+    outlives_its_coordinator(true);
 }
 
 /// One pattern, several topics; and one that the pattern matches too, but another source names. Each record is read by the

@@ -4,11 +4,12 @@
 //! group committed, a new group at the earliest record, and a partition whose place is gone does not start at all.
 
 use super::assignment::{self, Assigned, Gone, Seen, Start};
+use super::coordinator::{Coordinator, Question, Unanswered};
 use super::login::Login;
 use super::record::Record;
-use super::settings::ConsumerSettings;
+use super::settings::{Connection, ConsumerSettings};
 use super::trouble::{self, Trouble};
-use super::{Offsets, TopicPartition, native};
+use super::{Offsets, TopicPartition};
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
@@ -20,7 +21,6 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
-use std::ffi::CString;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -55,11 +55,18 @@ pub enum Polled<'c> {
 }
 
 /// That we are a member of the group, in one generation. What is committed in its name is refused once it is over.
-pub struct Membership(ConsumerGroupMetadata);
+pub struct Membership {
+    metadata: ConsumerGroupMetadata,
+    group: String,
+}
 
 impl Membership {
     pub(super) fn metadata(&self) -> &ConsumerGroupMetadata {
-        &self.0
+        &self.metadata
+    }
+
+    pub(super) fn group(&self) -> &str {
+        &self.group
     }
 }
 
@@ -152,6 +159,8 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 pub struct Consumer {
     base: BaseConsumer<Context>,
     state: RefCell<State>,
+    connection: Connection,
+    coordinator: Coordinator,
     group: String,
     accept_loss: bool,
 }
@@ -220,8 +229,9 @@ impl Consumer {
         base.context().login.start(base.client());
         let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
         base.subscribe(&topics).map_err(fatal)?;
-        let group = settings.group.clone();
-        Ok(Consumer { base, state: RefCell::default(), group, accept_loss: settings.accept_loss })
+        let (connection, group) = (settings.connection.clone(), settings.group.clone());
+        let (state, coordinator) = (RefCell::default(), Coordinator::default());
+        Ok(Consumer { base, state, connection, coordinator, group, accept_loss: settings.accept_loss })
     }
 
     /// Reads the next record, or takes part in a rebalance. Records may be held while this is called again.
@@ -494,17 +504,16 @@ impl Consumer {
     /// What the group has committed. The brokers do not tell an offset that an open transaction may change: its partition has to
     /// wait, and no other.
     fn committed(&self, partitions: &[TopicPartition], until: Instant) -> Result<Committed, Trouble> {
-        let text = |text: &str| CString::new(text).map_err(|error| Trouble::Fatal(error.to_string()));
-        let group = text(&self.group)?;
-        let names = partitions.iter().map(|one| Ok((text(&one.topic)?, one.partition)));
-        let names = names.collect::<Result<Vec<_>, Trouble>>()?;
+        let question = Question::new(&self.group, partitions)?;
         let found = loop {
             let left = until.saturating_duration_since(Instant::now());
-            match native::committed(self.base.client(), &group, &names, left.max(Duration::from_millis(10))) {
+            let left = left.max(Duration::from_millis(10));
+            match self.coordinator.ask(self.base.client(), &self.connection, &question, left) {
                 Ok(found) => break found,
                 // A coordinator that has just come, or goes.
-                Err(code) if is_not_yet(code) && left > NOT_YET => std::thread::sleep(NOT_YET),
-                Err(code) => return Err(self.explained(&KafkaError::OffsetFetch(code))),
+                Err(Unanswered::Error(code)) if is_not_yet(code) && left > NOT_YET => std::thread::sleep(NOT_YET),
+                Err(Unanswered::Error(code)) => return Err(self.explained(&KafkaError::OffsetFetch(code))),
+                Err(Unanswered::Lost(trouble)) => return Err(trouble),
             }
         };
         let mut found: HashMap<(String, i32), _> = found.into_iter().collect();
@@ -680,7 +689,8 @@ impl Consumer {
 
     /// Our membership as it is now. Ask for every commit: a rebalance ends it.
     pub fn membership(&self) -> Option<Membership> {
-        self.base.group_metadata().map(Membership)
+        let group = self.group.clone();
+        self.base.group_metadata().map(|metadata| Membership { metadata, group })
     }
 
     /// Whether the group has given us a place, if only one without partitions.

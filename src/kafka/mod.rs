@@ -5,6 +5,7 @@
 
 mod assignment;
 mod consumer;
+mod coordinator;
 mod embedded;
 mod inspect;
 mod login;

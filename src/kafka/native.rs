@@ -199,6 +199,10 @@ pub fn group_operations<C: ClientContext>(
 /// What a group has committed, by topic and partition, and of which partitions the brokers do not tell it, and why.
 pub type Committed = Vec<((String, i32), Result<Option<i64>, RDKafkaErrorCode>)>;
 
+/// How long librdkafka keeps a question, which may be an hour. If that is over before a coordinator is found that was asked for, it looks
+/// at freed memory once it is.
+pub const QUESTION: Duration = Duration::from_secs(3600);
+
 /// What a group has committed in these partitions. One that an open transaction may change has an error of its own: the
 /// wrapper's call, which is librdkafka's for consumers, asks again for as long as there is one such, and then tells of none.
 pub fn committed<C: ClientContext>(
@@ -275,7 +279,7 @@ unsafe fn only_stable(options: *mut bindings::rd_kafka_AdminOptions_t) {
     drop(Owned::new(error, bindings::rd_kafka_error_destroy));
 }
 
-/// Asks the brokers, and waits for the answer.
+/// Asks the brokers, and waits for the answer. Who is not answered in time leaves, and librdkafka keeps the question, see [`QUESTION`].
 fn ask<C: ClientContext>(
     client: &Client<C>,
     kind: bindings::rd_kafka_admin_op_t,
@@ -284,7 +288,7 @@ fn ask<C: ClientContext>(
     call: impl FnOnce(*mut bindings::rd_kafka_t, *const bindings::rd_kafka_AdminOptions_t, *mut bindings::rd_kafka_queue_t),
 ) -> Result<Owned<bindings::rd_kafka_event_t>, RDKafkaErrorCode> {
     let handle = client.native_ptr();
-    let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    let [timeout_ms, question_ms] = [timeout, QUESTION].map(|time| i32::try_from(time.as_millis()).unwrap_or(i32::MAX));
     // SAFETY: the handle is that of a client that outlives this function, and so everything made of it here.
     let (options, queue) =
         unsafe { (bindings::rd_kafka_AdminOptions_new(handle, kind), bindings::rd_kafka_queue_new(handle)) };
@@ -292,12 +296,12 @@ fn ask<C: ClientContext>(
     let queue = Owned::new(queue, bindings::rd_kafka_queue_destroy).ok_or(RDKafkaErrorCode::Fail)?;
     // SAFETY: the options are alive; no text of an error is asked for.
     unsafe {
-        bindings::rd_kafka_AdminOptions_set_request_timeout(options.it, timeout_ms, std::ptr::null_mut(), 0);
+        bindings::rd_kafka_AdminOptions_set_request_timeout(options.it, question_ms, std::ptr::null_mut(), 0);
         set(options.it);
     }
     call(handle, options.it, queue.it);
-    // SAFETY: the queue is alive. The request has a timeout of its own, and a second more is waited for its event.
-    let event = unsafe { bindings::rd_kafka_queue_poll(queue.it, timeout_ms.saturating_add(1000)) };
+    // SAFETY: the queue is alive.
+    let event = unsafe { bindings::rd_kafka_queue_poll(queue.it, timeout_ms) };
     let event = Owned::new(event, bindings::rd_kafka_event_destroy).ok_or(RDKafkaErrorCode::OperationTimedOut)?;
     // SAFETY: the event is alive.
     match unsafe { bindings::rd_kafka_event_error(event.it) } {

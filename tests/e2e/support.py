@@ -434,8 +434,11 @@ class KoineProcess:
             self.kill()
             raise
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
         self.kill()
+        if failure:
+            # What it said is the only witness of what went wrong, and pytest shows it with the failure.
+            print(f"---- the end of what {self.directory.name} said\n{self.output()[-20_000:]}")
 
     def start(self):
         self.directory.mkdir()
