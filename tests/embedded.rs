@@ -36,7 +36,7 @@ const RAW: &str = "raw.spree";
 const DEAD: &str = "dlq.raw.spree";
 const CANONICAL: [&str; 4] = ["commerce.customer.v1", "commerce.cart.v1", "commerce.order.v1", "commerce.product.v1"];
 const PARTITIONS: i32 = 3;
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(90);
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -405,47 +405,120 @@ fn a_batch_that_is_long_on_its_way_is_waited_for() {
     stop(handle);
 }
 
-/// librdkafka keeps the group's coordinator in mind when it lets go of that broker, and never asks for another (its issue 5511):
-/// where partitions start is told to every client but to this one.
-fn outlives_its_coordinator(exactly_once: bool) {
-    // The wrapper takes no broker away, and tells nobody of its cluster but the client that it belongs to, which lives on.
-    let owner: BaseProducer = ClientConfig::new().set("test.mock.num.brokers", "2").create().unwrap();
-    let owner: &'static BaseProducer = Box::leak(Box::new(owner));
-    let stage = Stage::on(owner.client().mock_cluster().unwrap());
-    let coordinator = |broker| stage.cluster.coordinator(MockCoordinator::Group("koine".to_owned()), broker).unwrap();
-    coordinator(1);
-    let handle = stage.start(exactly_once);
-    let mut sent = stage.send(60);
-    stage.until_done(sent.len());
-    // SAFETY: the client, and so its cluster, is never dropped.
-    let gone = unsafe {
-        let cluster = bindings::rd_kafka_handle_mock_cluster(owner.client().native_ptr());
-        bindings::rd_kafka_mock_broker_decommission(cluster, 1)
-    };
-    assert_eq!(gone, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
-    coordinator(2);
-    // Partitions go to the other and come back, so that where they start is asked again.
-    let other = stage.start(exactly_once);
-    let until = Instant::now() + LONG;
-    while stage.metric("koine_rebalances_total{kind=\"assign\"}") < 2.0 {
-        assert!(Instant::now() < until, "the other has no partition");
-        std::thread::sleep(Duration::from_millis(50));
+/// Two brokers, of which the first coordinates the group, and can leave for good.
+struct TwoBrokers {
+    stage: Stage,
+    /// The wrapper takes no broker away, and tells nobody of its cluster but the client that it belongs to, which lives on.
+    owner: &'static BaseProducer,
+}
+
+impl TwoBrokers {
+    fn new() -> TwoBrokers {
+        let owner: BaseProducer = ClientConfig::new().set("test.mock.num.brokers", "2").create().unwrap();
+        let owner: &'static BaseProducer = Box::leak(Box::new(owner));
+        let brokers = TwoBrokers { stage: Stage::on(owner.client().mock_cluster().unwrap()), owner };
+        brokers.coordinator(1);
+        brokers
     }
-    stop(other);
-    sent.extend(stage.send(60));
-    stage.until_done(sent.len());
+
+    fn coordinator(&self, broker: i32) {
+        self.stage.cluster.coordinator(MockCoordinator::Group("koine".to_owned()), broker).unwrap();
+    }
+
+    fn first_leaves(&self) {
+        // SAFETY: the client, and so its cluster, is never dropped.
+        let gone = unsafe {
+            let cluster = bindings::rd_kafka_handle_mock_cluster(self.owner.client().native_ptr());
+            bindings::rd_kafka_mock_broker_decommission(cluster, 1)
+        };
+        assert_eq!(gone, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+        self.coordinator(2);
+    }
+
+    /// A partition goes to another member and comes back, so that where it starts is asked again.
+    fn partitions_go_and_come(&self, exactly_once: bool) {
+        let other = self.stage.start(exactly_once);
+        let until = Instant::now() + LONG;
+        while self.stage.metric("koine_rebalances_total{kind=\"assign\"}") < 2.0 {
+            assert!(Instant::now() < until, "the other has no partition");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        stop(other);
+    }
+
+    fn lost(&self) -> f64 {
+        self.stage.metric("koine_rebuilds_total{reason=\"coordinator_lost\"}")
+    }
+}
+
+/// librdkafka keeps the group's coordinator in mind and does not look again (its issue 5511): where partitions start is told to every
+/// client but to this one, and a producer would not come back from sending offsets.
+fn outlives_its_coordinator(exactly_once: bool, leave: fn(&TwoBrokers)) -> TwoBrokers {
+    let brokers = TwoBrokers::new();
+    let handle = brokers.stage.start(exactly_once);
+    let mut sent = brokers.stage.send(60);
+    brokers.stage.until_done(sent.len());
+    leave(&brokers);
+    brokers.partitions_go_and_come(exactly_once);
+    sent.extend(brokers.stage.send(60));
+    brokers.stage.until_done(sent.len());
     stop(handle);
-    check(&stage, &sent, false);
+    check(&brokers.stage, &sent, false);
+    brokers
 }
 
 #[test]
 fn a_consumer_outlives_its_coordinator() {
-    outlives_its_coordinator(false);
+    assert!(outlives_its_coordinator(false, TwoBrokers::first_leaves).lost() >= 1.0, "it got on by chance");
 }
 
 #[test]
 fn a_consumer_and_a_producer_outlive_their_coordinator() {
-    outlives_its_coordinator(true);
+    assert!(outlives_its_coordinator(true, TwoBrokers::first_leaves).lost() >= 1.0, "they got on by chance");
+}
+
+/// The old one is there, answers, and is none any more.
+#[test]
+fn a_consumer_follows_a_coordinator_that_moves() {
+    outlives_its_coordinator(false, |brokers| brokers.coordinator(2));
+}
+
+/// While one transaction follows the other.
+#[test]
+fn a_producer_at_work_outlives_its_coordinator() {
+    let brokers = TwoBrokers::new();
+    let handle = brokers.stage.start(true);
+    let mut sent = brokers.stage.send(60);
+    brokers.stage.until_done(sent.len());
+    for nth in 0..100 {
+        if nth == 20 {
+            brokers.first_leaves();
+        }
+        sent.extend(brokers.stage.send(3));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    brokers.stage.until_done(sent.len());
+    stop(handle);
+    check(&brokers.stage, &sent, false);
+}
+
+/// Whether its clients wait for it or have lost it meanwhile.
+#[test]
+fn a_coordinator_that_comes_back_is_found() {
+    let brokers = TwoBrokers::new();
+    let handle = brokers.stage.start(true);
+    let mut sent = brokers.stage.send(60);
+    brokers.stage.until_done(sent.len());
+    for topic in [RAW, DEAD].iter().chain(&CANONICAL) {
+        (0..PARTITIONS).for_each(|nth| brokers.stage.cluster.partition_leader(topic, nth, Some(2)).unwrap());
+    }
+    brokers.stage.cluster.broker_down(1).unwrap();
+    sent.extend(brokers.stage.send(60));
+    std::thread::sleep(Duration::from_secs(8));
+    brokers.stage.cluster.broker_up(1).unwrap();
+    brokers.stage.until_done(sent.len());
+    stop(handle);
+    check(&brokers.stage, &sent, false);
 }
 
 /// One pattern, several topics; and one that the pattern matches too, but another source names. Each record is read by the

@@ -4,7 +4,7 @@
 //! group committed, a new group at the earliest record, and a partition whose place is gone does not start at all.
 
 use super::assignment::{self, Assigned, Gone, Seen, Start};
-use super::coordinator::{Coordinator, Question, Unanswered};
+use super::coordinator::{self, Coordinator, Question, Unanswered};
 use super::login::Login;
 use super::record::Record;
 use super::settings::{Connection, ConsumerSettings};
@@ -157,10 +157,11 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 
 /// A member of the consumer group.
 pub struct Consumer {
+    // Before the client, whose questions it has.
+    coordinator: Coordinator,
     base: BaseConsumer<Context>,
     state: RefCell<State>,
     connection: Connection,
-    coordinator: Coordinator,
     group: String,
     accept_loss: bool,
 }
@@ -513,7 +514,7 @@ impl Consumer {
                 // A coordinator that has just come, or goes.
                 Err(Unanswered::Error(code)) if is_not_yet(code) && left > NOT_YET => std::thread::sleep(NOT_YET),
                 Err(Unanswered::Error(code)) => return Err(self.explained(&KafkaError::OffsetFetch(code))),
-                Err(Unanswered::Lost(trouble)) => return Err(trouble),
+                Err(Unanswered::Lost) => return Err(coordinator::lost()),
             }
         };
         let mut found: HashMap<(String, i32), _> = found.into_iter().collect();
@@ -733,6 +734,11 @@ impl Consumer {
             true => Err(Trouble::Retriable("no broker knows the end of any partition".to_owned())),
             false => Ok(known),
         }
+    }
+
+    /// Whether it has to be made anew because of a question that was not answered for too long.
+    pub fn is_overdue(&self) -> bool {
+        self.coordinator.is_overdue()
     }
 
     /// Whether a broker answers it at all.

@@ -8,6 +8,7 @@ use rdkafka::client::{Client, OAuthToken};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char};
 use std::time::Duration;
 
@@ -146,13 +147,14 @@ pub fn topic_operations<C: ClientContext>(
     let topics = unsafe { bindings::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()) };
     let topics = Owned::new(topics, bindings::rd_kafka_TopicCollection_destroy).ok_or(RDKafkaErrorCode::Fail)?;
     let kind = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
-    let answer = ask(client, kind, timeout, with_operations, |handle, options, queue| {
+    let answer = pose(client, kind, with_operations, |handle, options, queue| {
         // SAFETY: client, topics, options and queue are alive; the call copies what it keeps.
         unsafe { bindings::rd_kafka_DescribeTopics(handle, topics.it, options, queue) };
-    })?;
+    })?
+    .answer(timeout)?;
     let mut all = Vec::with_capacity(names.len());
     let mut count = 0;
-    // SAFETY: `ask` has answered with an event of this call, which lives to the end of this function, and with it all that
+    // SAFETY: `answer` is an event of this call, which lives to the end of this function, and with it all that
     // it lends: the result, `count` descriptions, and of each its name, error and operations.
     unsafe {
         let result = bindings::rd_kafka_event_DescribeTopics_result(answer.it);
@@ -176,11 +178,12 @@ pub fn group_operations<C: ClientContext>(
     timeout: Duration,
 ) -> Result<Vec<u32>, RDKafkaErrorCode> {
     let kind = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
-    let answer = ask(client, kind, timeout, with_operations, |handle, options, queue| {
+    let answer = pose(client, kind, with_operations, |handle, options, queue| {
         let mut names = [name.as_ptr()];
         // SAFETY: client, name, options and queue are alive; the call copies what it keeps.
         unsafe { bindings::rd_kafka_DescribeConsumerGroups(handle, names.as_mut_ptr(), 1, options, queue) };
-    })?;
+    })?
+    .answer(timeout)?;
     let (mut count, mut operations) = (0, 0);
     // SAFETY: as in `topic_operations`.
     unsafe {
@@ -196,21 +199,20 @@ pub fn group_operations<C: ClientContext>(
     }
 }
 
+/// How long librdkafka keeps a question: an hour, the longest it allows. If the hour ends while it still looks for a coordinator, it touches
+/// freed memory when it finds one.
+pub const QUESTION: Duration = Duration::from_secs(3600);
+
 /// What a group has committed, by topic and partition, and of which partitions the brokers do not tell it, and why.
 pub type Committed = Vec<((String, i32), Result<Option<i64>, RDKafkaErrorCode>)>;
 
-/// How long librdkafka keeps a question, which may be an hour. If that is over before a coordinator is found that was asked for, it looks
-/// at freed memory once it is.
-pub const QUESTION: Duration = Duration::from_secs(3600);
-
-/// What a group has committed in these partitions. One that an open transaction may change has an error of its own: the
+/// Asks what a group has committed in these partitions. One that an open transaction may change has an error of its own: the
 /// wrapper's call, which is librdkafka's for consumers, asks again for as long as there is one such, and then tells of none.
-pub fn committed<C: ClientContext>(
+pub fn ask_committed<C: ClientContext>(
     client: &Client<C>,
     group: &CStr,
     partitions: &[(CString, i32)],
-    timeout: Duration,
-) -> Result<Committed, RDKafkaErrorCode> {
+) -> Result<Awaited, RDKafkaErrorCode> {
     // SAFETY: it is ours to destroy; the size is but a hint.
     let list = unsafe { bindings::rd_kafka_topic_partition_list_new(0) };
     let list = Owned::new(list, bindings::rd_kafka_topic_partition_list_destroy).ok_or(RDKafkaErrorCode::Fail)?;
@@ -223,40 +225,50 @@ pub fn committed<C: ClientContext>(
     let question =
         Owned::new(question, bindings::rd_kafka_ListConsumerGroupOffsets_destroy).ok_or(RDKafkaErrorCode::Fail)?;
     let kind = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-    let answer = ask(client, kind, timeout, only_stable, |handle, options, queue| {
+    pose(client, kind, only_stable, |handle, options, queue| {
         let mut questions = [question.it];
         // SAFETY: client, question, options and queue are alive; the call copies what it keeps.
         unsafe { bindings::rd_kafka_ListConsumerGroupOffsets(handle, questions.as_mut_ptr(), 1, options, queue) };
-    })?;
-    let mut groups = 0;
-    // SAFETY: `ask` has answered with an event of this call, which lives to the end of this function, and with it all that
-    // it lends: the result, `groups` groups, and of the first its error and the list of its partitions, of which `cnt` lie
-    // at `elems`, each with its topic.
-    unsafe {
-        let result = bindings::rd_kafka_event_ListConsumerGroupOffsets_result(answer.it);
-        let first = bindings::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &mut groups);
-        if groups == 0 {
-            return Err(RDKafkaErrorCode::Fail);
+    })
+}
+
+impl Awaited {
+    /// The answer to [`ask_committed`].
+    pub fn committed(&self, timeout: Duration) -> Result<Committed, RDKafkaErrorCode> {
+        let answer = self.answer(timeout)?;
+        let mut groups = 0;
+        // SAFETY: `answer` is an event of that call, which lives to the end of this function, and with it all that it lends: the
+        // result, `groups` groups, and of the first its error and the list of its partitions, of which `cnt` lie at `elems`, each with
+        // its topic. For an event of another call there is no result, and of none no groups.
+        unsafe {
+            let result = bindings::rd_kafka_event_ListConsumerGroupOffsets_result(answer.it);
+            if result.is_null() {
+                return Err(RDKafkaErrorCode::Fail);
+            }
+            let first = bindings::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &mut groups);
+            if groups == 0 {
+                return Err(RDKafkaErrorCode::Fail);
+            }
+            match bindings::rd_kafka_error_code(bindings::rd_kafka_group_result_error(*first)) {
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+                error => return Err(error.into()),
+            }
+            let found = bindings::rd_kafka_group_result_partitions(*first);
+            if found.is_null() {
+                return Err(RDKafkaErrorCode::Fail);
+            }
+            let count = usize::try_from((*found).cnt).unwrap_or_default();
+            Ok((0..count)
+                .map(|nth| {
+                    let one = &*(*found).elems.add(nth);
+                    let offset = match one.err {
+                        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok((one.offset >= 0).then_some(one.offset)),
+                        error => Err(error.into()),
+                    };
+                    ((text(one.topic), one.partition), offset)
+                })
+                .collect())
         }
-        match bindings::rd_kafka_error_code(bindings::rd_kafka_group_result_error(*first)) {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
-            error => return Err(error.into()),
-        }
-        let found = bindings::rd_kafka_group_result_partitions(*first);
-        if found.is_null() {
-            return Err(RDKafkaErrorCode::Fail);
-        }
-        let count = usize::try_from((*found).cnt).unwrap_or_default();
-        Ok((0..count)
-            .map(|nth| {
-                let one = &*(*found).elems.add(nth);
-                let offset = match one.err {
-                    RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok((one.offset >= 0).then_some(one.offset)),
-                    error => Err(error.into()),
-                };
-                ((text(one.topic), one.partition), offset)
-            })
-            .collect())
     }
 }
 
@@ -279,17 +291,47 @@ unsafe fn only_stable(options: *mut bindings::rd_kafka_AdminOptions_t) {
     drop(Owned::new(error, bindings::rd_kafka_error_destroy));
 }
 
-/// Asks the brokers, and waits for the answer. Who is not answered in time leaves, and librdkafka keeps the question, see [`QUESTION`].
-fn ask<C: ClientContext>(
+/// An answer to come. It has to go before its client does.
+pub struct Awaited {
+    queue: Owned<bindings::rd_kafka_queue_t>,
+    is_open: Cell<bool>,
+}
+
+// SAFETY: librdkafka's queues may be used by any thread, and this one's owner is their only user.
+unsafe impl Send for Awaited {}
+
+impl Awaited {
+    /// Waits for it. In time or not at all is the same to librdkafka, which keeps the question for [`QUESTION`].
+    fn answer(&self, timeout: Duration) -> Result<Owned<bindings::rd_kafka_event_t>, RDKafkaErrorCode> {
+        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the queue is alive.
+        let event = unsafe { bindings::rd_kafka_queue_poll(self.queue.it, timeout_ms) };
+        let event = Owned::new(event, bindings::rd_kafka_event_destroy).ok_or(RDKafkaErrorCode::OperationTimedOut)?;
+        self.is_open.set(false);
+        // SAFETY: the event is alive.
+        match unsafe { bindings::rd_kafka_event_error(event.it) } {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(event),
+            error => Err(error.into()),
+        }
+    }
+
+    /// Whether the answer is still to come; one that has come meanwhile is thrown away.
+    pub fn is_open(&self) -> bool {
+        self.is_open.get() && matches!(self.answer(Duration::ZERO), Err(RDKafkaErrorCode::OperationTimedOut))
+    }
+}
+
+/// Asks the brokers.
+fn pose<C: ClientContext>(
     client: &Client<C>,
     kind: bindings::rd_kafka_admin_op_t,
-    timeout: Duration,
     set: SetOptions,
     call: impl FnOnce(*mut bindings::rd_kafka_t, *const bindings::rd_kafka_AdminOptions_t, *mut bindings::rd_kafka_queue_t),
-) -> Result<Owned<bindings::rd_kafka_event_t>, RDKafkaErrorCode> {
+) -> Result<Awaited, RDKafkaErrorCode> {
     let handle = client.native_ptr();
-    let [timeout_ms, question_ms] = [timeout, QUESTION].map(|time| i32::try_from(time.as_millis()).unwrap_or(i32::MAX));
-    // SAFETY: the handle is that of a client that outlives this function, and so everything made of it here.
+    let question_ms = i32::try_from(QUESTION.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the handle is that of a client that is alive as long as the reference. The options end with this function; whoever
+    // gets the queue is told that it has to go before the client.
     let (options, queue) =
         unsafe { (bindings::rd_kafka_AdminOptions_new(handle, kind), bindings::rd_kafka_queue_new(handle)) };
     let options = Owned::new(options, bindings::rd_kafka_AdminOptions_destroy).ok_or(RDKafkaErrorCode::Fail)?;
@@ -300,14 +342,7 @@ fn ask<C: ClientContext>(
         set(options.it);
     }
     call(handle, options.it, queue.it);
-    // SAFETY: the queue is alive.
-    let event = unsafe { bindings::rd_kafka_queue_poll(queue.it, timeout_ms) };
-    let event = Owned::new(event, bindings::rd_kafka_event_destroy).ok_or(RDKafkaErrorCode::OperationTimedOut)?;
-    // SAFETY: the event is alive.
-    match unsafe { bindings::rd_kafka_event_error(event.it) } {
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(event),
-        error => Err(error.into()),
-    }
+    Ok(Awaited { queue, is_open: Cell::new(true) })
 }
 
 /// # Safety

@@ -2,7 +2,7 @@
 //!
 //! Every call is bounded in time and says by its [`Trouble`] what is to be done next.
 
-use super::coordinator::{Coordinator, Question, Unanswered};
+use super::coordinator::{self, Coordinator, Question, Unanswered};
 use super::login::Login;
 use super::settings::{Connection, ProducerSettings};
 use super::trouble::{self, Trouble};
@@ -13,7 +13,6 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
-use std::cell::Cell;
 use std::error::Error;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,9 +20,6 @@ use std::time::{Duration, Instant};
 
 /// Often enough for whoever looks every 15 or 30 seconds.
 const STATISTICS_EVERY_MS: &str = "10000";
-
-/// Whoever was heard of is there for so long.
-const RECENTLY: Duration = Duration::from_secs(1);
 
 /// A record on its way out.
 #[derive(Debug, Clone, Copy)]
@@ -57,11 +53,10 @@ pub struct Failure {
 
 /// A producer, and the failures it has heard of.
 pub struct Producer {
+    // Before the client, whose questions it has.
+    coordinator: Coordinator,
     base: BaseProducer<Reports>,
     connection: Connection,
-    coordinator: Coordinator,
-    /// When the group's coordinator was last heard of.
-    found_at: Cell<Option<Instant>>,
     transactional_id: Option<String>,
 }
 
@@ -75,8 +70,6 @@ struct Reports {
     failures: Mutex<Vec<Failure>>,
     /// Why a partition could not be added to the transaction. librdkafka tells the topic in this line and nowhere else.
     not_added: Mutex<Option<String>>,
-    /// A connection has failed since the group's coordinator was looked for.
-    is_shaken: AtomicBool,
 }
 
 impl ClientContext for Reports {
@@ -104,7 +97,6 @@ impl ClientContext for Reports {
     fn error(&self, error: KafkaError, reason: &str) {
         // What matters of it comes back from the calls too, and the courier says it.
         tracing::debug!(%error, reason, "producer");
-        self.is_shaken.store(true, Ordering::Release);
     }
 }
 
@@ -143,8 +135,7 @@ impl Producer {
         let base: BaseProducer<Reports> = base.map_err(|error: KafkaError| Trouble::Fatal(error.to_string()))?;
         base.context().login.start(base.client());
         let (connection, transactional_id) = (settings.connection.clone(), settings.transactional_id.clone());
-        let (coordinator, found_at) = (Coordinator::default(), Cell::new(None));
-        Ok(Producer { base, connection, coordinator, found_at, transactional_id })
+        Ok(Producer { coordinator: Coordinator::default(), base, connection, transactional_id })
     }
 
     pub fn is_transactional(&self) -> bool {
@@ -247,32 +238,38 @@ impl Producer {
     /// Puts the offsets into the transaction. A membership that has ended meanwhile is refused by the broker, which is
     /// what keeps a record from being done by two.
     pub fn send_offsets(&self, offsets: &Offsets, membership: &Membership, timeout: Duration) -> Result<(), Trouble> {
-        self.find_coordinator(offsets, membership, timeout)?;
+        // Sending offsets without a coordinator would not come back, so it is heard first; see `look_for_coordinator`.
+        let question = Question::new(membership.group(), offsets.iter().map(|(partition, _)| partition).take(1))?;
+        match self.coordinator.ask(self.base.client(), &self.connection, &question, timeout) {
+            Ok(_) => {}
+            Err(Unanswered::Lost) => return Err(coordinator::lost()),
+            // librdkafka forgets a coordinator that refuses offsets because it is none.
+            Err(Unanswered::Error(Code::NotCoordinator)) => {}
+            Err(Unanswered::Error(code)) if coordinator::is_silence(code) => {
+                return Err(Trouble::Retriable(KafkaError::OffsetFetch(code).to_string()));
+            }
+            // Whatever else it says, it is there.
+            Err(Unanswered::Error(_)) => {}
+        }
         let list = super::consumer::offset_list(offsets).map_err(|error| Trouble::Fatal(error.to_string()))?;
         self.base
             .send_offsets_to_transaction(&list, membership.metadata(), timeout)
-            .map_err(|error| self.of_transaction(&error))?;
-        self.found_at.set(Some(Instant::now()));
-        Ok(())
+            .map_err(|error| self.of_transaction(&error))
     }
 
-    /// A producer that has lost the group's coordinator does not come back from sending it offsets, so it is asked for first where much
-    /// can have happened: after a connection has failed, and after a while.
-    fn find_coordinator(&self, offsets: &Offsets, membership: &Membership, timeout: Duration) -> Result<(), Trouble> {
-        let is_shaken = self.base.context().is_shaken.swap(false, Ordering::AcqRel);
-        if !is_shaken && self.found_at.get().is_some_and(|at| at.elapsed() < RECENTLY) {
-            return Ok(());
+    /// Asks the group's coordinator whether it is there, and leaves it to [`Self::send_offsets`] to hear the answer: by then it has come.
+    pub fn look_for_coordinator(&self, offsets: &Offsets, membership: &Membership) {
+        let question = Question::new(membership.group(), offsets.iter().map(|(partition, _)| partition).take(1));
+        if let Ok(question) = question
+            && let Err(error) = self.coordinator.pose(self.base.client(), &question)
+        {
+            tracing::debug!(%error, "the coordinator is asked later");
         }
-        self.found_at.set(None);
-        let question = Question::new(membership.group(), offsets.iter().map(|(partition, _)| partition).take(1))?;
-        match self.coordinator.ask(self.base.client(), &self.connection, &question, timeout) {
-            Err(Unanswered::Lost(trouble)) => Err(trouble),
-            Err(Unanswered::Error(Code::OperationTimedOut)) => {
-                Err(Trouble::Retriable("the group's coordinator does not answer".to_owned()))
-            }
-            // Whatever else it says, it is there.
-            Ok(_) | Err(Unanswered::Error(_)) => Ok(()),
-        }
+    }
+
+    /// Whether it has to be made anew because of a question that was not answered for too long.
+    pub fn is_overdue(&self) -> bool {
+        self.coordinator.is_overdue()
     }
 
     /// Commits. Call [`Self::flush`] before it. After [`Trouble::Retriable`] call it again.

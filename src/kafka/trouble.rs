@@ -15,6 +15,8 @@ pub enum Trouble {
     Fenced(String),
     /// The client is beyond repair: a new instance is needed.
     Fatal(String),
+    /// The client does not find a coordinator that others find: a new instance is needed.
+    Lost(String),
     /// The brokers do not believe who we are, and have said so often enough.
     Denied(String),
     /// One record is refused for what it is. Not the infrastructure's fault.
@@ -56,7 +58,7 @@ pub fn fatal_codes() -> impl Iterator<Item = &'static str> {
 
 impl Trouble {
     /// Every word of [`Self::kind`].
-    pub const KINDS: [&str; 6] = ["retriable", "aborted", "fenced", "fatal", "denied", "refused"];
+    pub const KINDS: [&str; 7] = ["retriable", "aborted", "fenced", "fatal", "lost", "denied", "refused"];
 
     /// Whether the client instance can go on after an abort or a pause.
     pub fn is_survivable(&self) -> bool {
@@ -70,6 +72,7 @@ impl Trouble {
             Trouble::Abort(_) => "aborted",
             Trouble::Fenced(_) => "fenced",
             Trouble::Fatal(_) => "fatal",
+            Trouble::Lost(_) => "lost",
             Trouble::Denied(_) => "denied",
             Trouble::Refused(_) => "refused",
         }
@@ -83,6 +86,7 @@ impl fmt::Display for Trouble {
             | Trouble::Abort(why)
             | Trouble::Fenced(why)
             | Trouble::Fatal(why)
+            | Trouble::Lost(why)
             | Trouble::Denied(why) => f.write_str(why),
             Trouble::Refused(Refusal::TooLarge) => f.write_str("the record is larger than the topic takes"),
             Trouble::Refused(Refusal::Invalid) => f.write_str("the topic does not take the record"),
@@ -264,6 +268,7 @@ mod tests {
             Trouble::Abort(why()),
             Trouble::Fenced(why()),
             Trouble::Fatal(why()),
+            Trouble::Lost(why()),
             Trouble::Denied(why()),
             Trouble::Refused(Refusal::Invalid),
         ];

@@ -148,6 +148,7 @@ impl<'w> Courier<'w> {
         let (rebuild, end) = match why {
             Trouble::Fenced(_) => (Rebuild::ProducerFenced, TransactionEnd::Fenced),
             Trouble::Fatal(_) => (Rebuild::ProducerFatal, TransactionEnd::Fatal),
+            Trouble::Lost(_) => (Rebuild::CoordinatorLost, TransactionEnd::Fatal),
             _ => (Rebuild::TransactionStuck, TransactionEnd::Fatal),
         };
         let metrics = &self.worker.plan.metrics;
@@ -212,7 +213,7 @@ impl<'w> Courier<'w> {
         let Some(producer) = &self.producer else { return Err(Step::Over(End::GivenUp)) };
         self.begun = Some(Instant::now());
         match self.watched(|| producer.begin()) {
-            Ok(()) => {}
+            Ok(()) => producer.look_for_coordinator(offsets, membership),
             Err(trouble @ Trouble::Retriable(_)) => return Err(Step::Again(trouble)),
             Err(trouble) => return Err(self.void(trouble)?),
         }
@@ -258,10 +259,12 @@ impl<'w> Courier<'w> {
     }
 
     /// Nothing to do: serves the producer, who has to ask for a token now and then.
-    pub fn idle(&self) {
-        if let Some(producer) = &self.producer {
-            // It hears one thing a call.
-            (0..IDLE_EVENTS).for_each(|_| producer.serve(Duration::ZERO));
+    pub fn idle(&mut self) {
+        let Some(producer) = &self.producer else { return };
+        // It hears one thing a call.
+        (0..IDLE_EVENTS).for_each(|_| producer.serve(Duration::ZERO));
+        if producer.is_overdue() {
+            self.forget_producer();
         }
     }
 
@@ -311,11 +314,11 @@ impl<'w> Courier<'w> {
     fn void(&mut self, trouble: Trouble) -> Result<Step, Step> {
         let trouble = self.explained(trouble);
         match trouble {
-            Trouble::Fenced(_) | Trouble::Fatal(_) if self.is_over() => {
+            Trouble::Fenced(_) | Trouble::Fatal(_) | Trouble::Lost(_) if self.is_over() => {
                 self.forget_producer();
                 Err(Step::Over(End::GivenUp))
             }
-            Trouble::Fenced(_) | Trouble::Fatal(_) => {
+            Trouble::Fenced(_) | Trouble::Fatal(_) | Trouble::Lost(_) => {
                 self.renew(&trouble);
                 Err(Step::Over(End::Unknown(trouble.to_string())))
             }

@@ -72,7 +72,19 @@ enum SessionEnd {
     Outdated,
     /// It gives nothing although there is something.
     Stuck(String),
+    /// It does not find its group's coordinator.
+    Lost(String),
     Fault(Fault),
+}
+
+impl SessionEnd {
+    /// After trouble that a consumer does not survive.
+    fn of(trouble: &Trouble) -> SessionEnd {
+        match trouble {
+            Trouble::Lost(why) => SessionEnd::Lost(why.clone()),
+            trouble => SessionEnd::Renew(trouble.to_string()),
+        }
+    }
 }
 
 impl Worker {
@@ -125,6 +137,7 @@ impl Worker {
                 }
                 SessionEnd::Renew(why) => (Rebuild::ConsumerFatal, why),
                 SessionEnd::Stuck(why) => (Rebuild::ConsumerStuck, why),
+                SessionEnd::Lost(why) => (Rebuild::CoordinatorLost, why),
             };
             tracing::error!(worker = self.number, why, "the consumer is beyond repair; making a new one");
             self.plan.metrics.rebuild(reason);
@@ -431,7 +444,7 @@ impl<'c> Session<'_, 'c> {
                 match self.consumer.restart() {
                     Ok(()) => {}
                     Err(trouble @ Trouble::Retriable(_)) => tracing::warn!(why = %trouble, "waiting for the offsets"),
-                    Err(trouble) => return Err(SessionEnd::Renew(trouble.to_string())),
+                    Err(trouble) => return Err(SessionEnd::of(&trouble)),
                 }
             }
         }
@@ -469,7 +482,7 @@ impl<'c> Session<'_, 'c> {
             tracing::info!(worker = self.worker.number, "reading goes on");
         }
         let done = if is_held { self.consumer.hold() } else { self.consumer.release() };
-        done.map_err(|trouble| SessionEnd::Renew(trouble.to_string()))
+        done.map_err(|trouble| SessionEnd::of(&trouble))
     }
 
     /// Reads until the batch is ripe, or there is nothing more for now.
@@ -542,7 +555,7 @@ impl<'c> Session<'_, 'c> {
             Polled::Revoking(partitions) => {
                 tracing::info!(worker = self.worker.number, partitions = %names(&partitions), "partitions to go");
                 self.finish_with(&partitions)?;
-                self.consumer.let_go().map_err(|trouble| SessionEnd::Renew(trouble.to_string()))?;
+                self.consumer.let_go().map_err(|trouble| SessionEnd::of(&trouble))?;
                 metrics.rebalance(Rebalance::Revoke, self.consumer.rebalancing_for());
                 self.forget(&partitions);
             }
@@ -558,7 +571,7 @@ impl<'c> Session<'_, 'c> {
                 }
             }
             Polled::Trouble(Trouble::Fenced(why)) => return Err(SessionEnd::Fault(Fault::Broken(why))),
-            Polled::Trouble(Trouble::Fatal(why)) => return Err(SessionEnd::Renew(why)),
+            Polled::Trouble(trouble @ (Trouble::Fatal(_) | Trouble::Lost(_))) => return Err(SessionEnd::of(&trouble)),
             Polled::Trouble(trouble) => {
                 self.complain(&trouble);
                 // It may be that all brokers are away. Whoever asks now knows it now.
@@ -608,7 +621,7 @@ impl<'c> Session<'_, 'c> {
     }
 
     fn pause(&self, partition: &TopicPartition, is_paused: bool) -> Result<(), SessionEnd> {
-        self.consumer.pause(partition, is_paused).map_err(|trouble| SessionEnd::Renew(trouble.to_string()))
+        self.consumer.pause(partition, is_paused).map_err(|trouble| SessionEnd::of(&trouble))
     }
 
     /// Reads a partition or leaves it alone, as its breaker says.
@@ -785,6 +798,9 @@ impl<'c> Session<'_, 'c> {
     fn report_lag(&mut self) -> Result<(), SessionEnd> {
         if !self.is_time_to_ask() {
             return Ok(());
+        }
+        if self.consumer.is_overdue() {
+            return Err(SessionEnd::Lost("its group's coordinator has not answered it for too long".to_owned()));
         }
         self.balance();
         self.show_waiting();

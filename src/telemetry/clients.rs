@@ -33,6 +33,8 @@ pub enum Rebuild {
     Credentials,
     /// The consumer gave nothing although there was something.
     ConsumerStuck,
+    /// A client did not find its group's coordinator, and another did.
+    CoordinatorLost,
     /// Anything else, such as a client that could not be made.
     Other,
 }
@@ -76,7 +78,8 @@ pub enum RegistryState {
 words! {
     TransactionEnd: Committed = "committed", Aborted = "aborted", Fenced = "fenced", Fatal = "fatal";
     Rebuild: ProducerFatal = "producer_fatal", ProducerFenced = "producer_fenced", TransactionStuck = "transaction_stuck",
-        ConsumerFatal = "consumer_fatal", ConsumerStuck = "consumer_stuck", Credentials = "credentials", Other = "other";
+        ConsumerFatal = "consumer_fatal", ConsumerStuck = "consumer_stuck", CoordinatorLost = "coordinator_lost",
+        Credentials = "credentials", Other = "other";
     SpanEnd: Exported = "exported", Failed = "failed", Dropped = "dropped";
     Rebalance: Assign = "assign", Revoke = "revoke", Lost = "lost";
     RegistryState: Waiting = "waiting", Pinned = "pinned", Bundle = "bundle", Away = "away", Missing = "missing",

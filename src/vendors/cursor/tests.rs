@@ -38,6 +38,14 @@ fn with_root<T>(body: &str, f: impl FnOnce(Node<'_>) -> T) -> T {
     f(Doc::new(&tape, text, &rules, None).root())
 }
 
+impl Element for String {
+    const ROOM: usize = size_of::<String>();
+}
+
+impl Element for Node<'_> {
+    const ROOM: usize = size_of::<Node<'_>>();
+}
+
 #[test]
 fn refuses_what_is_not_json_and_says_where() {
     for (body, code, at) in [
