@@ -55,18 +55,11 @@ pub enum Polled<'c> {
 }
 
 /// That we are a member of the group, in one generation. What is committed in its name is refused once it is over.
-pub struct Membership {
-    metadata: ConsumerGroupMetadata,
-    group: String,
-}
+pub struct Membership(ConsumerGroupMetadata);
 
 impl Membership {
     pub(super) fn metadata(&self) -> &ConsumerGroupMetadata {
-        &self.metadata
-    }
-
-    pub(super) fn group(&self) -> &str {
-        &self.group
+        &self.0
     }
 }
 
@@ -690,8 +683,7 @@ impl Consumer {
 
     /// Our membership as it is now. Ask for every commit: a rebalance ends it.
     pub fn membership(&self) -> Option<Membership> {
-        let group = self.group.clone();
-        self.base.group_metadata().map(|metadata| Membership { metadata, group })
+        self.base.group_metadata().map(Membership)
     }
 
     /// Whether the group has given us a place, if only one without partitions.

@@ -1,12 +1,11 @@
-//! Asks a group's coordinator what the group has committed, and finds out whether it is the client who has lost the coordinator.
+//! Asks a group's coordinator what the group has committed, and finds out whether it is the consumer who has lost the coordinator.
 //!
 //! librdkafka keeps in mind which broker coordinates a group, and does not look again: it goes on waiting for a broker that it has let go
 //! of (its issue 5511). It lets go of those that the others do not name any more, such as one that restarts, and of all when it has lost
-//! all. Such a client is never answered, and never comes back from sending offsets in a transaction, until some connection comes or goes.
-//! A client that is new is answered.
+//! all. Such a consumer is never answered until some connection comes or goes. One that is new is answered.
 
+use super::positions::Positions;
 use super::settings::Connection;
-use super::topics::Topics;
 use super::trouble::Trouble;
 use super::{TopicPartition, native};
 use rdkafka::client::{Client, ClientContext};
@@ -15,17 +14,19 @@ use std::cell::RefCell;
 use std::ffi::CString;
 use std::time::{Duration, Instant};
 
-/// A client that has no answer for so long looks whether others have.
+/// A consumer that has no answer for so long looks whether others have, as often.
 const LONG: Duration = Duration::from_secs(3);
-/// How long a client that is new may take for its connections and its answer.
+/// How long one that is new may take for its connections and its answer.
 const FIND: Duration = Duration::from_secs(3);
-/// So long after another was answered a client that only waited, as everybody did, has its answer too: librdkafka waits up to 12.5 s until
-/// it connects again.
+/// So long after another was answered one that only waited, as everybody did, has its answer too: librdkafka waits up to 12.5 s until it
+/// connects again.
 const GRACE: Duration = Duration::from_secs(15);
-/// No client lives so long with a question, see [`native::QUESTION`].
+/// Who has not asked for so long has something else to ask now.
+const FORGOTTEN: Duration = Duration::from_secs(60);
+/// No consumer keeps a question for so long, see [`native::QUESTION`].
 const OVERDUE: Duration = Duration::from_secs(native::QUESTION.as_secs() / 2);
 
-/// A group's coordinator, as one client knows it, and what it was asked. It has to go before the client does.
+/// A group's coordinator, as one consumer knows it, and what it was asked. It has to go before the consumer does.
 #[derive(Default)]
 pub struct Coordinator(RefCell<State>);
 
@@ -34,10 +35,7 @@ struct State {
     asked: Option<Asked>,
     /// Questions that nobody wants to be answered any more, and librdkafka keeps.
     left: Vec<Asked>,
-    /// Since when there was no answer of use.
-    silent_since: Option<Instant>,
-    /// When another client was answered meanwhile.
-    others_at: Option<Instant>,
+    silence: Option<Silence>,
 }
 
 struct Asked {
@@ -46,10 +44,21 @@ struct Asked {
     at: Instant,
 }
 
+/// That there was no answer of use.
+struct Silence {
+    since: Instant,
+    /// When it was waited for one last.
+    last: Instant,
+    /// When others were asked last.
+    asked_others: Option<Instant>,
+    /// When another was answered first.
+    others_at: Option<Instant>,
+}
+
 /// What a group has committed in some partitions.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Question {
-    group: CString,
+    group: String,
     partitions: Vec<(CString, i32)>,
 }
 
@@ -58,35 +67,37 @@ pub struct Question {
 pub enum Unanswered {
     /// Not yet, or no better one.
     Error(Code),
-    /// For this client: it has to be made anew.
+    /// For this consumer: it has to be made anew.
     Lost,
 }
 
 impl Question {
-    pub fn new<'p>(group: &str, partitions: impl IntoIterator<Item = &'p TopicPartition>) -> Result<Question, Trouble> {
+    pub fn new(group: &str, partitions: &[TopicPartition]) -> Result<Question, Trouble> {
         let text = |text: &str| CString::new(text).map_err(|error| Trouble::Fatal(error.to_string()));
-        let partitions = partitions.into_iter().map(|one| Ok((text(&one.topic)?, one.partition)));
-        Ok(Question { group: text(group)?, partitions: partitions.collect::<Result<_, Trouble>>()? })
+        let partitions = partitions.iter().map(|one| Ok((text(&one.topic)?, one.partition)));
+        Ok(Question { group: group.to_owned(), partitions: partitions.collect::<Result<_, Trouble>>()? })
     }
 
     fn pose<C: ClientContext>(&self, client: &Client<C>) -> Result<native::Awaited, Code> {
-        native::ask_committed(client, &self.group, &self.partitions)
+        let group = CString::new(self.group.as_str()).map_err(|_| Code::InvalidArgument)?;
+        native::ask_committed(client, &group, &self.partitions)
     }
 
-    fn is_answered_to_others(&self, connection: &Connection, within: Duration) -> bool {
-        let Ok(topics) = Topics::open(connection) else { return false };
-        let answer = self.pose(topics.admin.inner()).and_then(|awaited| awaited.committed(within));
-        topics.leave();
+    fn is_answered_to_others(&self, connection: &Connection) -> bool {
+        let Ok(other) = Positions::open(connection, &self.group) else { return false };
+        let answer = self.pose(other.client()).map(|awaited| awaited.committed(FIND));
+        other.leave();
         // Whoever is not told has at least been heard.
-        !matches!(answer, Err(code) if is_silence(code))
+        !matches!(answer, Ok(None)) && !matches!(answer, Ok(Some(Err(code))) if is_silence(code))
     }
 }
 
 /// An answer that says nothing of what was asked, and nothing of whether there is a coordinator.
-pub fn is_silence(code: Code) -> bool {
+fn is_silence(code: Code) -> bool {
     matches!(
         code,
         Code::OperationTimedOut
+            | Code::TimedOutQueue
             | Code::BrokerTransportFailure
             | Code::AllBrokersDown
             | Code::NotCoordinator
@@ -95,21 +106,37 @@ pub fn is_silence(code: Code) -> bool {
     )
 }
 
-impl Coordinator {
-    /// Asks, and does not wait for the answer.
-    pub fn pose<C: ClientContext>(&self, client: &Client<C>, question: &Question) -> Result<(), Code> {
-        let state = &mut *self.0.borrow_mut();
-        if state.asked.as_ref().is_some_and(|asked| asked.question == *question && asked.answer.is_open()) {
-            return Ok(());
+impl Silence {
+    fn since(since: Instant) -> Silence {
+        Silence { since, last: since, asked_others: None, others_at: None }
+    }
+
+    fn is_time_to_ask_others(&self) -> bool {
+        let is_long = |at: Instant| at.elapsed() >= LONG;
+        is_long(self.since) && self.others_at.is_none() && self.asked_others.is_none_or(is_long)
+    }
+}
+
+impl State {
+    /// Asks, unless it has just that question.
+    fn pose<C: ClientContext>(&mut self, client: &Client<C>, question: &Question) -> Result<(), Code> {
+        if self.silence.as_ref().is_some_and(|silence| silence.last.elapsed() >= FORGOTTEN) {
+            self.silence = None;
+        }
+        match &self.asked {
+            Some(asked) if asked.question == *question => return Ok(()),
+            Some(_) => self.silence = None,
+            None => {}
         }
         let answer = question.pose(client)?;
         let asked = Asked { question: question.clone(), answer, at: Instant::now() };
-        state.left.extend(state.asked.replace(asked));
-        state.left.retain(|asked| asked.answer.is_open());
+        self.left.extend(self.asked.replace(asked));
         Ok(())
     }
+}
 
-    /// Asks, or waits on for the answer to the same question, for about so long.
+impl Coordinator {
+    /// Asks, or waits on for the answer to the same question, for so long. Now and then another consumer is made and asks, too.
     pub fn ask<C: ClientContext>(
         &self,
         client: &Client<C>,
@@ -117,45 +144,45 @@ impl Coordinator {
         question: &Question,
         within: Duration,
     ) -> Result<native::Committed, Unanswered> {
-        let is_asked = |asked: &Asked| asked.question == *question;
-        if !self.0.borrow().asked.as_ref().is_some_and(is_asked) {
-            self.pose(client, question).map_err(Unanswered::Error)?;
-        }
         let state = &mut *self.0.borrow_mut();
+        state.pose(client, question).map_err(Unanswered::Error)?;
         let Some(asked) = &state.asked else { return Err(Unanswered::Error(Code::Fail)) };
-        let since = *state.silent_since.get_or_insert(asked.at);
-        let until = Instant::now() + within;
-        let mut answer = asked.answer.committed(Duration::ZERO);
-        if matches!(answer, Err(Code::OperationTimedOut)) {
-            let is_time = since.elapsed() >= LONG && state.others_at.is_none();
-            if is_time && question.is_answered_to_others(connection, within.min(FIND)) {
-                state.others_at = Some(Instant::now());
+        let silence = state.silence.get_or_insert_with(|| Silence::since(asked.at));
+        let mut answer = asked.answer.committed(within);
+        let is_silent = !matches!(&answer, Some(Ok(_))) && !matches!(&answer, Some(Err(code)) if !is_silence(*code));
+        if is_silent && silence.is_time_to_ask_others() {
+            silence.asked_others = Some(Instant::now());
+            if question.is_answered_to_others(connection) {
+                silence.others_at = Some(Instant::now());
             }
-            answer = asked.answer.committed(until.saturating_duration_since(Instant::now()));
+            answer = answer.or_else(|| asked.answer.committed(Duration::ZERO));
         }
+        silence.last = Instant::now();
+        let is_lost = silence.others_at.is_some_and(|at| at.elapsed() >= GRACE);
         let code = match answer {
-            Ok(committed) => {
-                *state = State { left: std::mem::take(&mut state.left), ..State::default() };
+            Some(Ok(committed)) => {
+                (state.asked, state.silence) = (None, None);
                 return Ok(committed);
             }
-            Err(code) => code,
+            Some(Err(code)) => {
+                state.asked = None;
+                if !is_silence(code) {
+                    state.silence = None;
+                    return Err(Unanswered::Error(code));
+                }
+                code
+            }
+            None => Code::OperationTimedOut,
         };
-        if code != Code::OperationTimedOut {
-            state.asked = None;
-        }
-        if !is_silence(code) {
-            (state.silent_since, state.others_at) = (None, None);
-        }
-        match state.others_at {
-            Some(at) if at.elapsed() >= GRACE => Err(Unanswered::Lost),
-            _ => Err(Unanswered::Error(code)),
-        }
+        Err(if is_lost { Unanswered::Lost } else { Unanswered::Error(code) })
     }
 
-    /// Whether the client has to go because of a question that was not answered for too long.
+    /// Whether the consumer has to go because of a question that was not answered for too long.
     pub fn is_overdue(&self) -> bool {
-        let state = self.0.borrow();
-        state.asked.iter().chain(&state.left).any(|asked| asked.at.elapsed() > OVERDUE && asked.answer.is_open())
+        let state = &mut *self.0.borrow_mut();
+        // What came too late is thrown away here.
+        state.left.retain(|asked| asked.answer.committed(Duration::ZERO).is_none());
+        state.asked.iter().chain(&state.left).any(|asked| asked.at.elapsed() > OVERDUE)
     }
 }
 

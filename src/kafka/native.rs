@@ -8,7 +8,6 @@ use rdkafka::client::{Client, OAuthToken};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
-use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char};
 use std::time::Duration;
 
@@ -151,7 +150,8 @@ pub fn topic_operations<C: ClientContext>(
         // SAFETY: client, topics, options and queue are alive; the call copies what it keeps.
         unsafe { bindings::rd_kafka_DescribeTopics(handle, topics.it, options, queue) };
     })?
-    .answer(timeout)?;
+    .answer(timeout)
+    .unwrap_or(Err(RDKafkaErrorCode::OperationTimedOut))?;
     let mut all = Vec::with_capacity(names.len());
     let mut count = 0;
     // SAFETY: `answer` is an event of this call, which lives to the end of this function, and with it all that
@@ -183,7 +183,8 @@ pub fn group_operations<C: ClientContext>(
         // SAFETY: client, name, options and queue are alive; the call copies what it keeps.
         unsafe { bindings::rd_kafka_DescribeConsumerGroups(handle, names.as_mut_ptr(), 1, options, queue) };
     })?
-    .answer(timeout)?;
+    .answer(timeout)
+    .unwrap_or(Err(RDKafkaErrorCode::OperationTimedOut))?;
     let (mut count, mut operations) = (0, 0);
     // SAFETY: as in `topic_operations`.
     unsafe {
@@ -208,6 +209,9 @@ pub type Committed = Vec<((String, i32), Result<Option<i64>, RDKafkaErrorCode>)>
 
 /// Asks what a group has committed in these partitions. One that an open transaction may change has an error of its own: the
 /// wrapper's call, which is librdkafka's for consumers, asks again for as long as there is one such, and then tells of none.
+///
+/// To be asked by a consumer of a group: in other clients an answer that says that it is not the coordinator's ends the process (librdkafka's
+/// issue 5040).
 pub fn ask_committed<C: ClientContext>(
     client: &Client<C>,
     group: &CStr,
@@ -233,42 +237,58 @@ pub fn ask_committed<C: ClientContext>(
 }
 
 impl Awaited {
-    /// The answer to [`ask_committed`].
-    pub fn committed(&self, timeout: Duration) -> Result<Committed, RDKafkaErrorCode> {
-        let answer = self.answer(timeout)?;
-        let mut groups = 0;
-        // SAFETY: `answer` is an event of that call, which lives to the end of this function, and with it all that it lends: the
-        // result, `groups` groups, and of the first its error and the list of its partitions, of which `cnt` lie at `elems`, each with
-        // its topic. For an event of another call there is no result, and of none no groups.
-        unsafe {
-            let result = bindings::rd_kafka_event_ListConsumerGroupOffsets_result(answer.it);
-            if result.is_null() {
-                return Err(RDKafkaErrorCode::Fail);
-            }
-            let first = bindings::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &mut groups);
-            if groups == 0 {
-                return Err(RDKafkaErrorCode::Fail);
-            }
-            match bindings::rd_kafka_error_code(bindings::rd_kafka_group_result_error(*first)) {
-                RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
-                error => return Err(error.into()),
-            }
-            let found = bindings::rd_kafka_group_result_partitions(*first);
-            if found.is_null() {
-                return Err(RDKafkaErrorCode::Fail);
-            }
-            let count = usize::try_from((*found).cnt).unwrap_or_default();
-            Ok((0..count)
-                .map(|nth| {
-                    let one = &*(*found).elems.add(nth);
-                    let offset = match one.err {
-                        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok((one.offset >= 0).then_some(one.offset)),
-                        error => Err(error.into()),
-                    };
-                    ((text(one.topic), one.partition), offset)
-                })
-                .collect())
+    /// The answer to [`ask_committed`]; nothing, where it has not come in time.
+    pub fn committed(&self, timeout: Duration) -> Option<Result<Committed, RDKafkaErrorCode>> {
+        self.answer(timeout).map(|answer| committed_of(&answer?))
+    }
+
+    /// Waits for it. In time or not at all is the same to librdkafka, which keeps the question for [`QUESTION`].
+    fn answer(&self, timeout: Duration) -> Option<Result<Owned<bindings::rd_kafka_event_t>, RDKafkaErrorCode>> {
+        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the queue is alive.
+        let event = unsafe { bindings::rd_kafka_queue_poll(self.queue.it, timeout_ms) };
+        let event = Owned::new(event, bindings::rd_kafka_event_destroy)?;
+        // SAFETY: the event is alive.
+        Some(match unsafe { bindings::rd_kafka_event_error(event.it) } {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(event),
+            error => Err(error.into()),
+        })
+    }
+}
+
+fn committed_of(answer: &Owned<bindings::rd_kafka_event_t>) -> Result<Committed, RDKafkaErrorCode> {
+    let mut groups = 0;
+    // SAFETY: `answer` is an event of that call, which lives to the end of this function, and with it all that it lends: the
+    // result, `groups` groups, and of the first its error and the list of its partitions, of which `cnt` lie at `elems`, each with
+    // its topic. For an event of another call there is no result, and of none no groups.
+    unsafe {
+        let result = bindings::rd_kafka_event_ListConsumerGroupOffsets_result(answer.it);
+        if result.is_null() {
+            return Err(RDKafkaErrorCode::Fail);
         }
+        let first = bindings::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &mut groups);
+        if groups == 0 {
+            return Err(RDKafkaErrorCode::Fail);
+        }
+        match bindings::rd_kafka_error_code(bindings::rd_kafka_group_result_error(*first)) {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+            error => return Err(error.into()),
+        }
+        let found = bindings::rd_kafka_group_result_partitions(*first);
+        if found.is_null() {
+            return Err(RDKafkaErrorCode::Fail);
+        }
+        let count = usize::try_from((*found).cnt).unwrap_or_default();
+        Ok((0..count)
+            .map(|nth| {
+                let one = &*(*found).elems.add(nth);
+                let offset = match one.err {
+                    RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok((one.offset >= 0).then_some(one.offset)),
+                    error => Err(error.into()),
+                };
+                ((text(one.topic), one.partition), offset)
+            })
+            .collect())
     }
 }
 
@@ -294,32 +314,10 @@ unsafe fn only_stable(options: *mut bindings::rd_kafka_AdminOptions_t) {
 /// An answer to come. It has to go before its client does.
 pub struct Awaited {
     queue: Owned<bindings::rd_kafka_queue_t>,
-    is_open: Cell<bool>,
 }
 
 // SAFETY: librdkafka's queues may be used by any thread, and this one's owner is their only user.
 unsafe impl Send for Awaited {}
-
-impl Awaited {
-    /// Waits for it. In time or not at all is the same to librdkafka, which keeps the question for [`QUESTION`].
-    fn answer(&self, timeout: Duration) -> Result<Owned<bindings::rd_kafka_event_t>, RDKafkaErrorCode> {
-        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: the queue is alive.
-        let event = unsafe { bindings::rd_kafka_queue_poll(self.queue.it, timeout_ms) };
-        let event = Owned::new(event, bindings::rd_kafka_event_destroy).ok_or(RDKafkaErrorCode::OperationTimedOut)?;
-        self.is_open.set(false);
-        // SAFETY: the event is alive.
-        match unsafe { bindings::rd_kafka_event_error(event.it) } {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(event),
-            error => Err(error.into()),
-        }
-    }
-
-    /// Whether the answer is still to come; one that has come meanwhile is thrown away.
-    pub fn is_open(&self) -> bool {
-        self.is_open.get() && matches!(self.answer(Duration::ZERO), Err(RDKafkaErrorCode::OperationTimedOut))
-    }
-}
 
 /// Asks the brokers.
 fn pose<C: ClientContext>(
@@ -342,7 +340,7 @@ fn pose<C: ClientContext>(
         set(options.it);
     }
     call(handle, options.it, queue.it);
-    Ok(Awaited { queue, is_open: Cell::new(true) })
+    Ok(Awaited { queue })
 }
 
 /// # Safety

@@ -7,6 +7,7 @@ use super::settings::Connection;
 use super::trouble::Trouble;
 use super::{NextOffset, TopicPartition};
 use rdkafka::TopicPartitionList;
+use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
@@ -94,6 +95,16 @@ impl Positions {
         let places = places.iter().map(|(partition, next)| (partition.clone(), NextOffset::after(next - 1))).collect();
         let list = offset_list(&places).map_err(|error| Trouble::Fatal(error.to_string()))?;
         self.base.commit(&list, CommitMode::Sync).map_err(retriable)
+    }
+
+    pub(super) fn client(&self) -> &Client<Quiet> {
+        self.base.client()
+    }
+
+    /// Ends it without waiting.
+    pub(super) fn leave(self) {
+        // Without another thread it is waited for after all.
+        let _ = std::thread::Builder::new().name("koine-leave".to_owned()).spawn(move || drop(self));
     }
 
     /// How many members the group has.

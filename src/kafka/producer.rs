@@ -2,9 +2,8 @@
 //!
 //! Every call is bounded in time and says by its [`Trouble`] what is to be done next.
 
-use super::coordinator::{self, Coordinator, Question, Unanswered};
 use super::login::Login;
-use super::settings::{Connection, ProducerSettings};
+use super::settings::ProducerSettings;
 use super::trouble::{self, Trouble};
 use super::{Membership, Offsets, native};
 use rdkafka::ClientContext;
@@ -53,10 +52,7 @@ pub struct Failure {
 
 /// A producer, and the failures it has heard of.
 pub struct Producer {
-    // Before the client, whose questions it has.
-    coordinator: Coordinator,
     base: BaseProducer<Reports>,
-    connection: Connection,
     transactional_id: Option<String>,
 }
 
@@ -134,8 +130,7 @@ impl Producer {
         let base = config.create_with_context(reports);
         let base: BaseProducer<Reports> = base.map_err(|error: KafkaError| Trouble::Fatal(error.to_string()))?;
         base.context().login.start(base.client());
-        let (connection, transactional_id) = (settings.connection.clone(), settings.transactional_id.clone());
-        Ok(Producer { coordinator: Coordinator::default(), base, connection, transactional_id })
+        Ok(Producer { base, transactional_id: settings.transactional_id.clone() })
     }
 
     pub fn is_transactional(&self) -> bool {
@@ -238,38 +233,10 @@ impl Producer {
     /// Puts the offsets into the transaction. A membership that has ended meanwhile is refused by the broker, which is
     /// what keeps a record from being done by two.
     pub fn send_offsets(&self, offsets: &Offsets, membership: &Membership, timeout: Duration) -> Result<(), Trouble> {
-        // Sending offsets without a coordinator would not come back, so it is heard first; see `look_for_coordinator`.
-        let question = Question::new(membership.group(), offsets.iter().map(|(partition, _)| partition).take(1))?;
-        match self.coordinator.ask(self.base.client(), &self.connection, &question, timeout) {
-            Ok(_) => {}
-            Err(Unanswered::Lost) => return Err(coordinator::lost()),
-            // librdkafka forgets a coordinator that refuses offsets because it is none.
-            Err(Unanswered::Error(Code::NotCoordinator)) => {}
-            Err(Unanswered::Error(code)) if coordinator::is_silence(code) => {
-                return Err(Trouble::Retriable(KafkaError::OffsetFetch(code).to_string()));
-            }
-            // Whatever else it says, it is there.
-            Err(Unanswered::Error(_)) => {}
-        }
         let list = super::consumer::offset_list(offsets).map_err(|error| Trouble::Fatal(error.to_string()))?;
         self.base
             .send_offsets_to_transaction(&list, membership.metadata(), timeout)
             .map_err(|error| self.of_transaction(&error))
-    }
-
-    /// Asks the group's coordinator whether it is there, and leaves it to [`Self::send_offsets`] to hear the answer: by then it has come.
-    pub fn look_for_coordinator(&self, offsets: &Offsets, membership: &Membership) {
-        let question = Question::new(membership.group(), offsets.iter().map(|(partition, _)| partition).take(1));
-        if let Ok(question) = question
-            && let Err(error) = self.coordinator.pose(self.base.client(), &question)
-        {
-            tracing::debug!(%error, "the coordinator is asked later");
-        }
-    }
-
-    /// Whether it has to be made anew because of a question that was not answered for too long.
-    pub fn is_overdue(&self) -> bool {
-        self.coordinator.is_overdue()
     }
 
     /// Commits. Call [`Self::flush`] before it. After [`Trouble::Retriable`] call it again.
@@ -283,10 +250,9 @@ impl Producer {
         // thread.
         let is_done = AtomicBool::new(false);
         let aborted = std::thread::scope(|scope| {
-            let base = &self.base;
             scope.spawn(|| {
                 while !is_done.load(Ordering::Acquire) {
-                    base.poll(Duration::from_millis(5));
+                    self.base.poll(Duration::from_millis(5));
                 }
             });
             let aborted = self.base.abort_transaction(timeout);

@@ -148,7 +148,6 @@ impl<'w> Courier<'w> {
         let (rebuild, end) = match why {
             Trouble::Fenced(_) => (Rebuild::ProducerFenced, TransactionEnd::Fenced),
             Trouble::Fatal(_) => (Rebuild::ProducerFatal, TransactionEnd::Fatal),
-            Trouble::Lost(_) => (Rebuild::CoordinatorLost, TransactionEnd::Fatal),
             _ => (Rebuild::TransactionStuck, TransactionEnd::Fatal),
         };
         let metrics = &self.worker.plan.metrics;
@@ -213,7 +212,7 @@ impl<'w> Courier<'w> {
         let Some(producer) = &self.producer else { return Err(Step::Over(End::GivenUp)) };
         self.begun = Some(Instant::now());
         match self.watched(|| producer.begin()) {
-            Ok(()) => producer.look_for_coordinator(offsets, membership),
+            Ok(()) => {}
             Err(trouble @ Trouble::Retriable(_)) => return Err(Step::Again(trouble)),
             Err(trouble) => return Err(self.void(trouble)?),
         }
@@ -259,12 +258,10 @@ impl<'w> Courier<'w> {
     }
 
     /// Nothing to do: serves the producer, who has to ask for a token now and then.
-    pub fn idle(&mut self) {
-        let Some(producer) = &self.producer else { return };
-        // It hears one thing a call.
-        (0..IDLE_EVENTS).for_each(|_| producer.serve(Duration::ZERO));
-        if producer.is_overdue() {
-            self.forget_producer();
+    pub fn idle(&self) {
+        if let Some(producer) = &self.producer {
+            // It hears one thing a call.
+            (0..IDLE_EVENTS).for_each(|_| producer.serve(Duration::ZERO));
         }
     }
 
@@ -314,11 +311,11 @@ impl<'w> Courier<'w> {
     fn void(&mut self, trouble: Trouble) -> Result<Step, Step> {
         let trouble = self.explained(trouble);
         match trouble {
-            Trouble::Fenced(_) | Trouble::Fatal(_) | Trouble::Lost(_) if self.is_over() => {
+            Trouble::Fenced(_) | Trouble::Fatal(_) if self.is_over() => {
                 self.forget_producer();
                 Err(Step::Over(End::GivenUp))
             }
-            Trouble::Fenced(_) | Trouble::Fatal(_) | Trouble::Lost(_) => {
+            Trouble::Fenced(_) | Trouble::Fatal(_) => {
                 self.renew(&trouble);
                 Err(Step::Over(End::Unknown(trouble.to_string())))
             }
