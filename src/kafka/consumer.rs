@@ -333,6 +333,7 @@ impl Consumer {
         if going.is_empty() {
             return Ok(());
         }
+        self.coordinator.forget();
         take(&self.base, &list).map_err(|error| Trouble::Fatal(error.to_string()))
     }
 
@@ -505,7 +506,9 @@ impl Consumer {
             match self.coordinator.ask(self.base.client(), &self.connection, &question, left) {
                 Ok(found) => break found,
                 // A coordinator that has just come, or goes.
-                Err(Unanswered::Error(code)) if is_not_yet(code) && left > NOT_YET => std::thread::sleep(NOT_YET),
+                Err(Unanswered::Error(code)) if is_not_yet(code) && Instant::now() + NOT_YET < until => {
+                    std::thread::sleep(NOT_YET);
+                }
                 Err(Unanswered::Error(code)) => return Err(self.explained(&KafkaError::OffsetFetch(code))),
                 Err(Unanswered::Lost) => return Err(coordinator::lost()),
             }
@@ -564,6 +567,7 @@ impl Consumer {
     }
 
     fn start_anew(&self, from_committed: bool) -> Result<(), Trouble> {
+        self.coordinator.forget();
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         let flowing: HashMap<TopicPartition, i64> =

@@ -21,7 +21,7 @@ const FIND: Duration = Duration::from_secs(3);
 /// So long after another was answered one that only waited, as everybody did, has its answer too: librdkafka waits up to 12.5 s until it
 /// connects again.
 const GRACE: Duration = Duration::from_secs(15);
-/// Who has not asked for so long has something else to ask now.
+/// A silence that nobody has listened to for so long says nothing.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 /// No consumer keeps a question for so long, see [`native::QUESTION`].
 const OVERDUE: Duration = Duration::from_secs(native::QUESTION.as_secs() / 2);
@@ -88,7 +88,7 @@ impl Question {
         let answer = self.pose(other.client()).map(|awaited| awaited.committed(FIND));
         other.leave();
         // Whoever is not told has at least been heard.
-        !matches!(answer, Ok(None)) && !matches!(answer, Ok(Some(Err(code))) if is_silence(code))
+        answer.is_ok_and(|answer| is_heard(&answer))
     }
 }
 
@@ -100,6 +100,7 @@ fn is_silence(code: Code) -> bool {
             | Code::TimedOutQueue
             | Code::BrokerTransportFailure
             | Code::AllBrokersDown
+            | Code::DestroyBroker
             | Code::NotCoordinator
             | Code::CoordinatorNotAvailable
             | Code::CoordinatorLoadInProgress
@@ -118,20 +119,36 @@ impl Silence {
 }
 
 impl State {
-    /// Asks, unless it has just that question.
+    /// Asks, unless it has just that question. An answer that came while nobody waited is of then, and not of now: it is only heard.
     fn pose<C: ClientContext>(&mut self, client: &Client<C>, question: &Question) -> Result<(), Code> {
         if self.silence.as_ref().is_some_and(|silence| silence.last.elapsed() >= FORGOTTEN) {
             self.silence = None;
         }
-        match &self.asked {
-            Some(asked) if asked.question == *question => return Ok(()),
-            Some(_) => self.silence = None,
-            None => {}
+        if let Some(asked) = &self.asked {
+            let late = asked.answer.committed(Duration::ZERO);
+            if late.is_none() && asked.question == *question {
+                return Ok(());
+            }
+            if is_heard(&late) || asked.question != *question {
+                self.silence = None;
+            }
+            if late.is_some() {
+                self.asked = None;
+            }
         }
         let answer = question.pose(client)?;
         let asked = Asked { question: question.clone(), answer, at: Instant::now() };
         self.left.extend(self.asked.replace(asked));
         Ok(())
+    }
+}
+
+/// Whether the coordinator has answered, whatever it said.
+fn is_heard(answer: &Option<Result<native::Committed, Code>>) -> bool {
+    match answer {
+        Some(Ok(_)) => true,
+        Some(Err(code)) => !is_silence(*code),
+        None => false,
     }
 }
 
@@ -149,12 +166,10 @@ impl Coordinator {
         let Some(asked) = &state.asked else { return Err(Unanswered::Error(Code::Fail)) };
         let silence = state.silence.get_or_insert_with(|| Silence::since(asked.at));
         let mut answer = asked.answer.committed(within);
-        let is_silent = !matches!(&answer, Some(Ok(_))) && !matches!(&answer, Some(Err(code)) if !is_silence(*code));
-        if is_silent && silence.is_time_to_ask_others() {
+        if !is_heard(&answer) && silence.is_time_to_ask_others() {
+            let is_answered = question.is_answered_to_others(connection);
             silence.asked_others = Some(Instant::now());
-            if question.is_answered_to_others(connection) {
-                silence.others_at = Some(Instant::now());
-            }
+            silence.others_at = is_answered.then(Instant::now);
             answer = answer.or_else(|| asked.answer.committed(Duration::ZERO));
         }
         silence.last = Instant::now();
@@ -177,6 +192,13 @@ impl Coordinator {
         Err(if is_lost { Unanswered::Lost } else { Unanswered::Error(code) })
     }
 
+    /// Nobody waits for the answer any more: what was asked about has changed hands, or may have moved on.
+    pub fn forget(&self) {
+        let state = &mut *self.0.borrow_mut();
+        state.left.extend(state.asked.take());
+        state.silence = None;
+    }
+
     /// Whether the consumer has to go because of a question that was not answered for too long.
     pub fn is_overdue(&self) -> bool {
         let state = &mut *self.0.borrow_mut();
@@ -189,4 +211,49 @@ impl Coordinator {
 /// What there is to say of [`Unanswered::Lost`].
 pub fn lost() -> Trouble {
     Trouble::Lost("its group's coordinator does not answer it, and answers another client".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::ClientConfig;
+    use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::{Offset, TopicPartitionList};
+
+    const AMPLE: Duration = Duration::from_secs(20);
+
+    fn consumer(brokers: &str) -> BaseConsumer {
+        ClientConfig::new().set("bootstrap.servers", brokers).set("group.id", "g").create().expect("a consumer")
+    }
+
+    fn commit(brokers: &str, next: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset("t", 0, Offset::Offset(next)).expect("an offset");
+        consumer(brokers).commit(&list, CommitMode::Sync).expect("committed");
+    }
+
+    /// Another may have committed meanwhile.
+    #[test]
+    fn an_answer_that_came_while_nobody_waited_is_not_believed() {
+        let cluster = MockCluster::new(1).expect("a broker");
+        cluster.create_topic("t", 1, 1).expect("a topic");
+        let brokers = cluster.bootstrap_servers();
+        let connection = Connection { bootstrap_servers: brokers.clone(), properties: Vec::new(), credentials: None };
+        let asking = consumer(&brokers);
+        let question = Question::new("g", &[TopicPartition::new("t", 0)]).expect("a question");
+        let coordinator = Coordinator::default();
+        let ask = |within| coordinator.ask(asking.client(), &connection, &question, within);
+        let told = |committed: native::Committed| committed[0].1;
+        commit(&brokers, 5);
+        assert_eq!(ask(AMPLE).map(told).expect("told"), Ok(Some(5)));
+        cluster.broker_round_trip_time(1, Duration::from_millis(500)).expect("slow");
+        assert!(matches!(ask(Duration::from_millis(50)), Err(Unanswered::Error(Code::OperationTimedOut))));
+        cluster.broker_round_trip_time(1, Duration::ZERO).expect("fast");
+        // The answer is in its queue before the other commits, and long before it is asked for again.
+        std::thread::sleep(Duration::from_secs(1));
+        commit(&brokers, 9);
+        assert_eq!(ask(AMPLE).map(told).expect("told"), Ok(Some(9)));
+        assert!(!coordinator.is_overdue());
+    }
 }
