@@ -1,5 +1,5 @@
 //! Positions in topics, asked and said from outside of any membership: where partitions begin and end, what was there at
-//! a time, and what a group has committed. For commands; never for the path of a record.
+//! a time, and what a group has committed. For commands and comparisons; never for the path of a record.
 
 use super::consumer::offset_list;
 use super::login::Quiet;
