@@ -84,6 +84,8 @@ def wait_for(condition, what, seconds, pause=0.05):
 NOT_YET = {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR,
            KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH,
            KafkaError.UNKNOWN_LEADER_EPOCH}
+# What a client says while a broker is away. It tries again by itself.
+CONNECTS_AGAIN = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}
 
 
 def answered(question, seconds=60):
@@ -302,13 +304,16 @@ class Stack:
                              "isolation.level": "read_committed", "auto.offset.reset": "earliest",
                              "enable.partition.eof": True, "fetch.message.max.bytes": 16_000_000})
         waiting = {place for place, end in ends.items() if end > 0}
-        found = []
+        found, trouble = [], []
         try:
             consumer.assign([TopicPartition(t, p, 0) for t, p in waiting])
             deadline = time.monotonic() + 120
             while waiting:
-                assert time.monotonic() < deadline, f"not at the end of {waiting}"
+                assert time.monotonic() < deadline, f"not at the end of {waiting}: {trouble}"
                 for message in consumer.consume(1000, 0.5):
+                    if message.error() and message.error().code() in CONNECTS_AGAIN:
+                        trouble.append(message.error())
+                        continue
                     if message.error():
                         assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
                         waiting.discard((message.topic(), message.partition()))
