@@ -22,7 +22,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedHeaders};
 use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
-use rdkafka::types::{RDKafkaApiKey, RDKafkaErrorCode, RDKafkaRespErr};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 use shared::BREAKER;
 use std::collections::BTreeMap;
@@ -36,7 +36,8 @@ const RAW: &str = "raw.spree";
 const DEAD: &str = "dlq.raw.spree";
 const CANONICAL: [&str; 4] = ["commerce.customer.v1", "commerce.cart.v1", "commerce.order.v1", "commerce.product.v1"];
 const PARTITIONS: i32 = 3;
-const LONG: Duration = Duration::from_secs(90);
+/// Longer than it takes a producer, and then a consumer, to find out that it has lost its coordinator.
+const LONG: Duration = Duration::from_secs(150);
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -466,6 +467,26 @@ fn outlives_its_coordinator(leave: fn(&TwoBrokers)) -> TwoBrokers {
 fn a_consumer_outlives_its_coordinator() {
     let brokers = outlives_its_coordinator(TwoBrokers::first_leaves);
     assert!(brokers.stage.metric("koine_rebuilds_total{reason=\"coordinator_lost\"}") >= 1.0, "it got on by chance");
+}
+
+/// The producer asks it too, for each transaction, and a call of it that is not answered never comes back.
+#[test]
+fn a_producer_outlives_its_groups_coordinator() {
+    let brokers = TwoBrokers::new();
+    let name = "koine-one-0".to_owned();
+    brokers.stage.cluster.coordinator(MockCoordinator::Transaction(name), 2).unwrap();
+    let plan = Plan { instance: Some("one".to_owned()), ..brokers.stage.plan(true) };
+    let handle = start(Plan { transaction_timeout: Duration::from_secs(60), ..plan });
+    let mut sent = brokers.stage.send(60);
+    brokers.stage.until_done(sent.len());
+    brokers.first_leaves();
+    sent.extend(brokers.stage.send(60));
+    brokers.stage.until_done(sent.len());
+    stop(handle);
+    // The embedded brokers show what was aborted, too.
+    check(&brokers.stage, &sent, false);
+    let lost = brokers.stage.metric("koine_rebuilds_total{reason=\"coordinator_lost\"}");
+    assert!(lost >= 1.0, "it got on by chance");
 }
 
 /// The old one is there, and is none any more.

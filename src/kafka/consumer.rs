@@ -21,8 +21,8 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long it may take until the brokers have said where partitions start.
@@ -55,12 +55,9 @@ pub enum Polled<'c> {
 }
 
 /// That we are a member of the group, in one generation. What is committed in its name is refused once it is over.
-pub struct Membership(ConsumerGroupMetadata);
-
-impl Membership {
-    pub(super) fn metadata(&self) -> &ConsumerGroupMetadata {
-        &self.0
-    }
+pub struct Membership {
+    pub(super) group: Arc<str>,
+    pub(super) metadata: Arc<ConsumerGroupMetadata>,
 }
 
 /// A rebalance that librdkafka has told of and we have not answered.
@@ -155,7 +152,7 @@ pub struct Consumer {
     base: BaseConsumer<Context>,
     state: RefCell<State>,
     connection: Connection,
-    group: String,
+    group: Arc<str>,
     accept_loss: bool,
 }
 
@@ -223,7 +220,7 @@ impl Consumer {
         base.context().login.start(base.client());
         let topics: Vec<&str> = settings.topics.iter().map(String::as_str).collect();
         base.subscribe(&topics).map_err(fatal)?;
-        let (connection, group) = (settings.connection.clone(), settings.group.clone());
+        let (connection, group) = (settings.connection.clone(), settings.group.as_str().into());
         let (state, coordinator) = (RefCell::default(), Coordinator::default());
         Ok(Consumer { base, state, connection, coordinator, group, accept_loss: settings.accept_loss })
     }
@@ -687,7 +684,8 @@ impl Consumer {
 
     /// Our membership as it is now. Ask for every commit: a rebalance ends it.
     pub fn membership(&self) -> Option<Membership> {
-        self.base.group_metadata().map(Membership)
+        let metadata = Arc::new(self.base.group_metadata()?);
+        Some(Membership { group: Arc::clone(&self.group), metadata })
     }
 
     /// Whether the group has given us a place, if only one without partitions.

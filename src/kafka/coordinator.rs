@@ -1,4 +1,4 @@
-//! Asks a group's coordinator what the group has committed, and finds out whether it is the consumer who has lost the coordinator.
+//! Asks a group's coordinator what the group has committed, and finds out whether it is the client who has lost the coordinator.
 //!
 //! librdkafka keeps in mind which broker coordinates a group, and does not look again: it goes on waiting for a broker that it has let go
 //! of (its issue 5511). It lets go of those that the others do not name any more, such as one that restarts, and of all when it has lost
@@ -45,7 +45,7 @@ struct Asked {
 }
 
 /// That there was no answer of use.
-struct Silence {
+pub struct Silence {
     since: Instant,
     /// When it was waited for one last.
     last: Instant,
@@ -53,6 +53,8 @@ struct Silence {
     asked_others: Option<Instant>,
     /// When another was answered first.
     others_at: Option<Instant>,
+    /// Another was answered once more, long after that.
+    is_lost: bool,
 }
 
 /// What a group has committed in some partitions.
@@ -72,9 +74,9 @@ pub enum Unanswered {
 }
 
 impl Question {
-    pub fn new(group: &str, partitions: &[TopicPartition]) -> Result<Question, Trouble> {
+    pub fn new<'p>(group: &str, partitions: impl IntoIterator<Item = &'p TopicPartition>) -> Result<Question, Trouble> {
         let text = |text: &str| CString::new(text).map_err(|error| Trouble::Fatal(error.to_string()));
-        let partitions = partitions.iter().map(|one| Ok((text(&one.topic)?, one.partition)));
+        let partitions = partitions.into_iter().map(|one| Ok((text(&one.topic)?, one.partition)));
         Ok(Question { group: group.to_owned(), partitions: partitions.collect::<Result<_, Trouble>>()? })
     }
 
@@ -107,14 +109,36 @@ fn is_silence(code: Code) -> bool {
     )
 }
 
+impl Default for Silence {
+    fn default() -> Silence {
+        Silence::since(Instant::now())
+    }
+}
+
 impl Silence {
     fn since(since: Instant) -> Silence {
-        Silence { since, last: since, asked_others: None, others_at: None }
+        Silence { since, last: since, asked_others: None, others_at: None, is_lost: false }
     }
 
-    fn is_time_to_ask_others(&self) -> bool {
+    /// Looks whether another client has an answer, if it is time for that. It is asked twice: in between the brokers may have gone.
+    pub fn ask_others(&mut self, question: &Question, connection: &Connection) {
         let is_long = |at: Instant| at.elapsed() >= LONG;
-        is_long(self.since) && self.others_at.is_none() && self.asked_others.is_none_or(is_long)
+        let is_due = match self.others_at {
+            None => is_long(self.since) && self.asked_others.is_none_or(is_long),
+            Some(at) => at.elapsed() >= GRACE,
+        };
+        if !is_due || self.is_lost {
+            return;
+        }
+        let is_answered = question.is_answered_to_others(connection);
+        self.asked_others = Some(Instant::now());
+        self.is_lost = is_answered && self.others_at.is_some();
+        self.others_at = is_answered.then(|| self.others_at.unwrap_or_else(Instant::now));
+    }
+
+    /// Whether another was answered so long ago that whoever has no answer yet will have none.
+    pub fn is_lost(&self) -> bool {
+        self.is_lost
     }
 }
 
@@ -166,14 +190,12 @@ impl Coordinator {
         let Some(asked) = &state.asked else { return Err(Unanswered::Error(Code::Fail)) };
         let silence = state.silence.get_or_insert_with(|| Silence::since(asked.at));
         let mut answer = asked.answer.committed(within);
-        if !is_heard(&answer) && silence.is_time_to_ask_others() {
-            let is_answered = question.is_answered_to_others(connection);
-            silence.asked_others = Some(Instant::now());
-            silence.others_at = is_answered.then(Instant::now);
+        if !is_heard(&answer) {
+            silence.ask_others(question, connection);
             answer = answer.or_else(|| asked.answer.committed(Duration::ZERO));
         }
         silence.last = Instant::now();
-        let is_lost = silence.others_at.is_some_and(|at| at.elapsed() >= GRACE);
+        let is_lost = silence.is_lost();
         let code = match answer {
             Some(Ok(committed)) => {
                 (state.asked, state.silence) = (None, None);

@@ -7,6 +7,7 @@ mod assignment;
 mod consumer;
 mod coordinator;
 mod embedded;
+mod errand;
 mod inspect;
 mod login;
 mod native;

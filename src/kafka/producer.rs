@@ -2,23 +2,29 @@
 //!
 //! Every call is bounded in time and says by its [`Trouble`] what is to be done next.
 
+use super::coordinator::{self, Question, Silence};
+use super::errand::{Errand, Out};
 use super::login::Login;
-use super::settings::ProducerSettings;
+use super::settings::{Connection, ProducerSettings};
 use super::trouble::{self, Trouble};
 use super::{Membership, Offsets, native};
-use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::{ClientContext, TopicPartitionList};
+use std::cell::RefCell;
 use std::error::Error;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Often enough for whoever looks every 15 or 30 seconds.
 const STATISTICS_EVERY_MS: &str = "10000";
+/// As long a client that is left behind is listened to at a time.
+const LEFT: Duration = Duration::from_millis(500);
 
 /// A record on its way out.
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +58,20 @@ pub struct Failure {
 
 /// A producer, and the failures it has heard of.
 pub struct Producer {
-    base: BaseProducer<Reports>,
+    /// Carries offsets, from the first ones on. It has to go before the client does.
+    errand: RefCell<Option<SendsOffsets>>,
+    base: Arc<BaseProducer<Reports>>,
     transactional_id: Option<String>,
+    connection: Connection,
+}
+
+type SendsOffsets = Errand<ToSend, KafkaResult<()>>;
+
+/// Offsets, and who they are of.
+struct ToSend {
+    list: TopicPartitionList,
+    metadata: Arc<ConsumerGroupMetadata>,
+    within: Duration,
 }
 
 /// Who is handed librdkafka's statistics, as they come.
@@ -63,6 +81,8 @@ pub type Statistics = Box<dyn Fn(&[u8]) + Send + Sync>;
 struct Reports {
     login: Login,
     statistics: Option<Statistics>,
+    /// Nobody uses the client any more.
+    is_left: AtomicBool,
     failures: Mutex<Vec<Failure>>,
     /// Why a partition could not be added to the transaction. librdkafka tells the topic in this line and nowhere else.
     not_added: Mutex<Option<String>>,
@@ -85,7 +105,8 @@ impl ClientContext for Reports {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        if let Some(heard) = &self.statistics {
+        // Those of a client that is left behind would take the place of its successor's.
+        if let Some(heard) = self.statistics.as_ref().filter(|_| !self.is_left.load(Ordering::Relaxed)) {
             heard(statistics);
         }
     }
@@ -130,7 +151,12 @@ impl Producer {
         let base = config.create_with_context(reports);
         let base: BaseProducer<Reports> = base.map_err(|error: KafkaError| Trouble::Fatal(error.to_string()))?;
         base.context().login.start(base.client());
-        Ok(Producer { base, transactional_id: settings.transactional_id.clone() })
+        Ok(Producer {
+            errand: RefCell::default(),
+            base: Arc::new(base),
+            transactional_id: settings.transactional_id.clone(),
+            connection: settings.connection.clone(),
+        })
     }
 
     pub fn is_transactional(&self) -> bool {
@@ -230,13 +256,42 @@ impl Producer {
         self.base.client().fatal_error().and_then(|(code, _)| trouble::fatal_code(code))
     }
 
+    fn errand(&self) -> Result<SendsOffsets, Trouble> {
+        let (base, left) = (Arc::clone(&self.base), Arc::clone(&self.base));
+        let send = move |ToSend { list, metadata, within }| base.send_offsets_to_transaction(&list, &metadata, within);
+        let serve = move || {
+            left.context().is_left.store(true, Ordering::Relaxed);
+            left.poll(LEFT);
+        };
+        Errand::start(send, serve).map_err(|error| Trouble::Retriable(format!("no thread to send offsets: {error}")))
+    }
+
+    /// Whether offsets have been sent and the call has not come back. Until it does librdkafka begins no other of a transaction.
+    pub fn is_out(&self) -> bool {
+        self.errand.borrow().as_ref().is_some_and(Errand::is_out)
+    }
+
     /// Puts the offsets into the transaction. A membership that has ended meanwhile is refused by the broker, which is
-    /// what keeps a record from being done by two.
+    /// what keeps a record from being done by two. After [`Trouble::Retriable`] call it again, with the same ones.
     pub fn send_offsets(&self, offsets: &Offsets, membership: &Membership, timeout: Duration) -> Result<(), Trouble> {
         let list = super::consumer::offset_list(offsets).map_err(|error| Trouble::Fatal(error.to_string()))?;
-        self.base
-            .send_offsets_to_transaction(&list, membership.metadata(), timeout)
-            .map_err(|error| self.of_transaction(&error))
+        let errand = &mut *self.errand.borrow_mut();
+        let errand = match errand {
+            Some(errand) => errand,
+            None => errand.insert(self.errand()?),
+        };
+        let order = ToSend { list, metadata: Arc::clone(&membership.metadata), within: timeout };
+        let look_around = |silence: &mut Silence| {
+            if let Ok(question) = Question::new(&membership.group, offsets.iter().map(|(partition, _)| partition)) {
+                silence.ask_others(&question, &self.connection);
+            }
+        };
+        match errand.carry(order, timeout, look_around) {
+            Ok(answer) => answer.map_err(|error| self.of_transaction(&error)),
+            Err(Out::Still) => Err(Trouble::Retriable("the offsets are still on their way".to_owned())),
+            Err(Out::Lost) => Err(coordinator::lost()),
+            Err(Out::Ended) => Err(Trouble::Fatal("the thread that sends offsets has ended".to_owned())),
+        }
     }
 
     /// Commits. Call [`Self::flush`] before it. After [`Trouble::Retriable`] call it again.
@@ -248,14 +303,14 @@ impl Producer {
     pub fn abort(&self, timeout: Duration) -> Result<(), Trouble> {
         // librdkafka drops what is queued and waits until each report of it has been heard, which it leaves to another
         // thread.
-        let is_done = AtomicBool::new(false);
+        let (is_done, base) = (AtomicBool::new(false), &self.base);
         let aborted = std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !is_done.load(Ordering::Acquire) {
-                    self.base.poll(Duration::from_millis(5));
+                    base.poll(Duration::from_millis(5));
                 }
             });
-            let aborted = self.base.abort_transaction(timeout);
+            let aborted = base.abort_transaction(timeout);
             is_done.store(true, Ordering::Release);
             aborted
         });

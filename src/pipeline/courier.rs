@@ -148,6 +148,7 @@ impl<'w> Courier<'w> {
         let (rebuild, end) = match why {
             Trouble::Fenced(_) => (Rebuild::ProducerFenced, TransactionEnd::Fenced),
             Trouble::Fatal(_) => (Rebuild::ProducerFatal, TransactionEnd::Fatal),
+            Trouble::Lost(_) => (Rebuild::CoordinatorLost, TransactionEnd::Fatal),
             _ => (Rebuild::TransactionStuck, TransactionEnd::Fatal),
         };
         let metrics = &self.worker.plan.metrics;
@@ -297,8 +298,10 @@ impl<'w> Courier<'w> {
                 }
                 Err(Trouble::Retriable(why)) => {
                     tracing::warn!(why, "no answer yet; asking again");
+                    // Who waits for a call that has not come back has waited already.
+                    let pause = if producer.is_out() { Duration::ZERO } else { backoff.pause() };
                     // Too late for asking: whoever takes the id next will end the transaction.
-                    if !self.worker.control.sleep(backoff.pause(), || self.is_over()) {
+                    if self.is_over() || !self.worker.control.sleep(pause, || self.is_over()) {
                         return Err(Trouble::Fatal("given up while waiting for an answer".to_owned()));
                     }
                 }
@@ -311,11 +314,11 @@ impl<'w> Courier<'w> {
     fn void(&mut self, trouble: Trouble) -> Result<Step, Step> {
         let trouble = self.explained(trouble);
         match trouble {
-            Trouble::Fenced(_) | Trouble::Fatal(_) if self.is_over() => {
+            Trouble::Fenced(_) | Trouble::Fatal(_) | Trouble::Lost(_) if self.is_over() => {
                 self.forget_producer();
                 Err(Step::Over(End::GivenUp))
             }
-            Trouble::Fenced(_) | Trouble::Fatal(_) => {
+            Trouble::Fenced(_) | Trouble::Fatal(_) | Trouble::Lost(_) => {
                 self.renew(&trouble);
                 Err(Step::Over(End::Unknown(trouble.to_string())))
             }
@@ -335,7 +338,10 @@ impl<'w> Courier<'w> {
 
     /// Aborts a transaction that failed for this cause.
     fn abort(&mut self, cause: &str) -> Result<(), Step> {
-        let aborted = self.until_answered(|producer| producer.abort(CALL));
+        let aborted = match self.producer.as_ref().is_some_and(Producer::is_out) {
+            true => Err(Trouble::Retriable("the offsets are still on their way".to_owned())),
+            false => self.until_answered(|producer| producer.abort(CALL)),
+        };
         // What was heard of records of this transaction is of no interest any more.
         if let Some(producer) = &self.producer {
             producer.take_failures();

@@ -33,7 +33,7 @@ pub enum Rebuild {
     Credentials,
     /// The consumer gave nothing although there was something.
     ConsumerStuck,
-    /// The consumer did not find its group's coordinator, and another did; or had a question open for half an hour.
+    /// The consumer or the producer did not find the group's coordinator, and another did; or a question was open for half an hour.
     CoordinatorLost,
     /// Anything else, such as a client that could not be made.
     Other,
