@@ -127,6 +127,9 @@ fn check(config: &ClientConfig) -> Result<(), String> {
     config.create_native_config().map(|_| ()).map_err(|error| error.to_string())
 }
 
+/// The most that a broker sends at once, packed: the least that librdkafka takes. A larger batch of records is sent all the same.
+const FETCH_BYTES: u64 = 1_000_000;
+
 impl ConsumerSettings {
     /// Whether librdkafka knows all of these properties and takes their values.
     pub fn check(&self) -> Result<(), String> {
@@ -142,6 +145,9 @@ impl ConsumerSettings {
         // It is the knob for memory: so much is read ahead, for each worker.
         config.set("queued.max.messages.kbytes", "24576");
         config.set("queued.min.messages", "100000");
+        // An answer is unpacked whole, whatever the queue holds, and brokers send this much of each partition if they may: of a
+        // thousand partitions it was 24 MiB, packed.
+        config.set("fetch.max.bytes", FETCH_BYTES.to_string());
         // A broker that has less waits so long for more. It is part of the latency when little comes in.
         config.set("fetch.min.bytes", "65536");
         config.set("fetch.wait.max.ms", "50");
@@ -156,6 +162,13 @@ impl ConsumerSettings {
             config.set("partition.assignment.strategy", "cooperative-sticky");
         }
         self.connection.passed_through(&mut config);
+        // librdkafka refuses to fetch less than that, which is meant for producers.
+        let number = |config: &ClientConfig, name| config.get(name).and_then(|value| value.trim().parse::<u64>().ok());
+        let is_own = self.connection.properties.iter().any(|(name, _)| name == "fetch.max.bytes");
+        if let Some(message) = number(&config, "message.max.bytes").filter(|message| *message > FETCH_BYTES && !is_own)
+        {
+            config.set("fetch.max.bytes", message.to_string());
+        }
         if let Some(member) = config.get("group.instance.id").map(str::to_owned) {
             config.set("group.instance.id", format!("{member}-{}", self.worker));
         }
@@ -207,6 +220,7 @@ impl ProducerSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rdkafka::consumer::BaseConsumer;
 
     fn connection(properties: &[(&str, &str)]) -> Connection {
         let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -267,6 +281,27 @@ mod tests {
         }
         let own = [("metadata.recovery.rebootstrap.trigger.ms", "60000")];
         assert_eq!(trigger(consumer(&own)).as_deref(), Some("60000"));
+    }
+
+    /// The memory of a worker goes by it.
+    #[test]
+    fn what_comes_at_once_is_bounded() {
+        let fetched = |properties: &[(&str, &str)]| consumer(properties).get("fetch.max.bytes").map(str::to_owned);
+        // librdkafka compares them when a client is made, and not before.
+        let is_taken = |properties: &[(&str, &str)]| {
+            consumer(properties).create::<BaseConsumer>().map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(fetched(&[]).as_deref(), Some("1000000"));
+        assert_eq!(is_taken(&[]), Ok(()));
+        let large = [("message.max.bytes", "5000000")];
+        assert_eq!(fetched(&large).as_deref(), Some("5000000"));
+        assert_eq!(is_taken(&large), Ok(()), "both clients are given it");
+        assert_eq!(fetched(&[("message.max.bytes", "1000")]).as_deref(), Some("1000000"));
+        let own = [("fetch.max.bytes", "8000000"), ("message.max.bytes", "5000000")];
+        assert_eq!(fetched(&own).as_deref(), Some("8000000"));
+        assert_eq!(is_taken(&own), Ok(()));
+        let too_small = [("fetch.max.bytes", "2000000"), ("message.max.bytes", "5000000")];
+        assert!(is_taken(&too_small).is_err_and(|why| why.contains("fetch.max.bytes")), "it is said, and not mended");
     }
 
     #[test]
