@@ -145,8 +145,8 @@ impl ConsumerSettings {
         // It is the knob for memory: so much is read ahead, for each worker.
         config.set("queued.max.messages.kbytes", "24576");
         config.set("queued.min.messages", "100000");
-        // An answer is unpacked whole, whatever the queue holds, and brokers send this much of each partition if they may: of a
-        // thousand partitions it was 24 MiB, packed.
+        // An answer is unpacked whole, whatever the queue holds. Left alone it has up to 1 MiB of each partition, packed, and
+        // as much as the queue's size in all: with a thousand partitions 24 MiB.
         config.set("fetch.max.bytes", FETCH_BYTES.to_string());
         // A broker that has less waits so long for more. It is part of the latency when little comes in.
         config.set("fetch.min.bytes", "65536");
