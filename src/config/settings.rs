@@ -316,8 +316,8 @@ pub const SETTINGS: &[Setting] = &[
         "Consumers with a producer each in this process. `auto`: one for each core.",
     ),
     setting("batch", Kind::Section, None, "When a batch is full: whichever comes first."),
-    setting("batch.records", Kind::Whole { min: 1, max: 1_000_000 }, Some("1000"), "Records in a batch."),
-    setting("batch.bytes", Kind::Size { min: 1, max: 1024 * MIB }, Some("8MiB"), "Bytes of raw values in a batch."),
+    setting("batch.records", Kind::Whole { min: 1, max: 1_000_000 }, Some("4000"), "Records in a batch."),
+    setting("batch.bytes", Kind::Size { min: 1, max: 1024 * MIB }, Some("12MiB"), "Bytes of raw values in a batch."),
     setting(
         "batch.wait",
         Kind::Time { min: 1, max: 10 * SECOND },

@@ -59,7 +59,7 @@ fn nothing_set_is_the_documented_default() {
     assert_eq!(config.topics.dead_letter("raw.bold"), "dlq.raw.bold");
     assert_eq!(config.delivery, Delivery::ExactlyOnce);
     assert_eq!(config.workers, Workers::Fixed(1));
-    assert_eq!(config.batch, Batch { records: 1000, bytes: 8 << 20, wait: Duration::from_millis(10) });
+    assert_eq!(config.batch, Batch { records: 4000, bytes: 12 << 20, wait: Duration::from_millis(10) });
     assert_eq!(config.limits, Limits { body_bytes: 8_388_608, depth: 128 });
     assert_eq!(config.dlq.drop_headers, ["x-bspk-secret", "authorization", "cookie"]);
     assert_eq!(config.http_listen.to_string(), "0.0.0.0:9464");
