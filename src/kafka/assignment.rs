@@ -61,6 +61,8 @@ struct Slot {
     is_stalled: bool,
     /// Ours, and not to be read for now. Its place is kept.
     is_paused: bool,
+    /// The same, until others have been read as well.
+    is_aside: bool,
 }
 
 /// The partitions that are ours.
@@ -86,10 +88,13 @@ pub enum Seen<'a> {
 impl Assigned {
     pub fn add(&mut self, partition: TopicPartition, next: i64, is_stalled: bool) {
         match self.by_name.get(&partition).and_then(|&nth| self.slots.get_mut(nth)) {
-            Some(slot) => (slot.next, slot.is_stalled, slot.is_paused) = (next, is_stalled, false),
+            Some(slot) => {
+                (slot.next, slot.is_stalled) = (next, is_stalled);
+                (slot.is_paused, slot.is_aside) = (false, false);
+            }
             None => {
                 self.by_name.insert(partition.clone(), self.slots.len());
-                self.slots.push(Slot { partition, next, is_stalled, is_paused: false });
+                self.slots.push(Slot { partition, next, is_stalled, is_paused: false, is_aside: false });
             }
         }
     }
@@ -124,9 +129,32 @@ impl Assigned {
         }
     }
 
-    /// Partitions that are read and not paused.
+    /// Lets a partition wait. `false`: it is not ours, or not read anyway.
+    pub fn set_aside(&mut self, partition: &TopicPartition) -> bool {
+        let slot = self.by_name.get(partition).and_then(|&nth| self.slots.get_mut(nth));
+        match slot.filter(|slot| !slot.is_stalled && !slot.is_paused && !slot.is_aside) {
+            Some(slot) => {
+                slot.is_aside = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// None waits any more.
+    pub fn recall(&mut self) {
+        self.slots.iter_mut().for_each(|slot| slot.is_aside = false);
+    }
+
+    /// Partitions that would be read, and wait.
+    pub fn aside(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.slots.iter().filter(|slot| slot.is_aside && !slot.is_paused).map(|slot| &slot.partition)
+    }
+
+    /// Partitions that are read: neither paused nor waiting.
     pub fn reading(&self) -> impl Iterator<Item = &TopicPartition> {
-        self.slots.iter().filter(|slot| !slot.is_stalled && !slot.is_paused).map(|slot| &slot.partition)
+        let is_read = |slot: &&Slot| !slot.is_stalled && !slot.is_paused && !slot.is_aside;
+        self.slots.iter().filter(is_read).map(|slot| &slot.partition)
     }
 
     pub fn paused(&self) -> impl Iterator<Item = &TopicPartition> {

@@ -6,6 +6,7 @@
 use super::assignment::{self, Assigned, Gone, Seen, Start};
 use super::coordinator::{self, Coordinator, Question, Unanswered};
 use super::login::Login;
+use super::native;
 use super::record::Record;
 use super::settings::{Connection, ConsumerSettings};
 use super::trouble::{self, Trouble};
@@ -630,7 +631,7 @@ impl Consumer {
 
     fn pause_what_must(&self, state: &State) -> Result<(), Trouble> {
         let mut list = TopicPartitionList::new();
-        for partition in state.assigned.stalled().chain(state.assigned.paused()) {
+        for partition in state.assigned.stalled().chain(state.assigned.paused()).chain(state.assigned.aside()) {
             list.add_partition(&partition.topic, partition.partition);
         }
         if state.is_held {
@@ -650,10 +651,54 @@ impl Consumer {
         if !state.assigned.pause(partition, is_paused) || (state.is_held && !is_paused) {
             return Ok(());
         }
+        if !is_paused && state.assigned.aside().any(|one| one == partition) {
+            return Ok(());
+        }
         let mut list = TopicPartitionList::new();
         list.add_partition(&partition.topic, partition.partition);
         let done = if is_paused { self.base.pause(&list) } else { self.base.resume(&list) };
         done.map_err(|error| Trouble::Fatal(error.to_string()))
+    }
+
+    /// Lets these wait, beside those that do already.
+    pub fn set_aside(&self, partitions: &[TopicPartition]) -> Result<(), Trouble> {
+        let mut state = self.state.borrow_mut();
+        let mut list = TopicPartitionList::new();
+        for partition in partitions.iter().filter(|one| state.assigned.set_aside(one)) {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        if list.count() == 0 {
+            return Ok(());
+        }
+        self.base.pause(&list).map_err(|error| Trouble::Fatal(error.to_string()))
+    }
+
+    /// Reads those again that were to wait.
+    pub fn recall(&self) -> Result<(), Trouble> {
+        let mut state = self.state.borrow_mut();
+        let mut list = TopicPartitionList::new();
+        for partition in state.assigned.aside() {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        state.assigned.recall();
+        if list.count() == 0 || state.is_held {
+            return Ok(());
+        }
+        self.base.resume(&list).map_err(|error| Trouble::Fatal(error.to_string()))
+    }
+
+    /// Where the partitions are that are to be read, with their ends as far as they are known without asking: what was appended
+    /// since the last answer is not in them. What librdkafka has passed over counts as read.
+    pub fn standing(&self) -> Vec<Lag> {
+        let state = self.state.borrow();
+        let positions: HashMap<TopicPartition, i64> = self.positions().into_iter().collect();
+        let standing = |partition: &TopicPartition| {
+            let next = state.assigned.next(partition)?;
+            let next = positions.get(partition).map_or(next, |&position| next.max(position));
+            let end = native::known_end(self.base.client(), &partition.topic, partition.partition).unwrap_or(next);
+            Some(Lag { partition: partition.clone(), next, end })
+        };
+        state.assigned.reading().chain(state.assigned.aside()).filter_map(standing).collect()
     }
 
     /// The partitions of ours of which it is not known yet where they start.
@@ -661,9 +706,10 @@ impl Consumer {
         self.state.borrow().waiting.clone()
     }
 
-    /// The partitions of ours that are paused.
+    /// The partitions of ours that are paused, or wait.
     pub fn paused(&self) -> Vec<TopicPartition> {
-        self.state.borrow().assigned.paused().cloned().collect()
+        let state = self.state.borrow();
+        state.assigned.paused().chain(state.assigned.aside()).cloned().collect()
     }
 
     /// The offset that is due next in a partition of ours, by the records that were read; none where it stands still.

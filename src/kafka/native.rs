@@ -69,6 +69,19 @@ pub fn meet<C: ClientContext>(client: &Client<C>, timeout: Duration) {
     }
 }
 
+/// The end of a partition as far as a consumer knows it by itself: by the last answer that had the partition in it, if only by name.
+///
+/// The wrapper asks the brokers.
+pub fn known_end<C: ClientContext>(client: &Client<C>, topic: &str, partition: i32) -> Option<i64> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the client is alive as long as the reference, the name ends with a zero byte, and both numbers are ours.
+    let known = unsafe {
+        bindings::rd_kafka_get_watermark_offsets(client.native_ptr(), topic.as_ptr(), partition, &mut low, &mut high)
+    };
+    (known == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+}
+
 /// Lets the groups of a client's own mock broker form as soon as the first member is there. Left alone it waits three seconds
 /// for more of them, as brokers do; nothing is done to a client without such a broker.
 pub fn groups_form_at_once<C: ClientContext>(client: &Client<C>) {

@@ -84,6 +84,7 @@ pub struct Buffer {
 struct Span {
     partition: TopicPartition,
     last: i64,
+    records: usize,
     timestamp_ms: Option<i64>,
 }
 
@@ -141,7 +142,7 @@ impl<'c> Batch<'c> {
         let mut spent = Spent { begun: Some(start), ..Spent::default() };
         self.since.get_or_insert(start);
         self.bytes += record.len();
-        self.note(record.topic(), record.partition(), record.offset(), record.timestamp_ms());
+        self.note(record.topic(), record.partition(), record.offset(), record.timestamp_ms(), 1);
         let place = self.records.len();
         let first = self.units.len();
         let Batch { units, buffer, .. } = self;
@@ -175,20 +176,21 @@ impl<'c> Batch<'c> {
     /// own.
     pub fn reach(&mut self, partition: &TopicPartition, next: i64) {
         self.since.get_or_insert_with(Instant::now);
-        self.note(&partition.topic, partition.partition, next - 1, None);
+        self.note(&partition.topic, partition.partition, next - 1, None, 0);
     }
 
-    fn note(&mut self, topic: &str, partition: i32, offset: i64, timestamp_ms: Option<i64>) {
+    fn note(&mut self, topic: &str, partition: i32, offset: i64, timestamp_ms: Option<i64>, records: usize) {
         let nth = match self.spans.iter().rposition(|span| span.partition.is(topic, partition)) {
             Some(nth) => nth,
             None => {
                 let partition = TopicPartition::new(topic, partition);
-                self.spans.push(Span { partition, last: -1, timestamp_ms: None });
+                self.spans.push(Span { partition, last: -1, records: 0, timestamp_ms: None });
                 self.spans.len() - 1
             }
         };
         if let Some(span) = self.spans.get_mut(nth) {
             span.last = offset;
+            span.records += records;
             span.timestamp_ms = timestamp_ms.or(span.timestamp_ms);
         }
     }
@@ -258,10 +260,7 @@ impl<'c> Batch<'c> {
 
     /// How many records of a partition there are.
     pub fn records_of(&self, partition: &TopicPartition) -> usize {
-        if !self.has_any_of(std::slice::from_ref(partition)) {
-            return 0;
-        }
-        self.records.iter().filter(|record| partition.is(record.topic(), record.partition())).count()
+        self.spans.iter().find(|span| span.partition == *partition).map_or(0, |span| span.records)
     }
 
     /// When the raw record of a webhook was written. It is asked for each, so no header is looked at for it.

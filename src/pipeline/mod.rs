@@ -26,6 +26,7 @@ mod outputs;
 mod progress;
 pub mod redrive;
 mod service;
+mod turns;
 mod worker;
 
 pub use batch::with_raw;

@@ -14,6 +14,7 @@ use super::ledger::Ledger;
 use super::only::Ends;
 use super::progress::{Progress, Silence};
 use super::service::Plan;
+use super::turns::{Next, Turns};
 use crate::http::{BreakerView, Heart};
 use crate::kafka::{
     self, Consumer, ConsumerSettings, Lag, Polled, ProducerSettings, Record, TopicPartition, Topics, Trouble,
@@ -185,6 +186,7 @@ impl Worker {
                 lag_at: Instant::now(),
                 is_alarmed: false,
                 progress: Progress::new(self.plan.stuck_after),
+                turns: Turns::default(),
                 silence: Silence::new((self.plan.stuck_after / 4).max(LAG_EVERY)),
                 complaints: HashMap::new(),
                 ends: Ends::default(),
@@ -269,6 +271,7 @@ struct Session<'s, 'c> {
     /// The consumer has told of trouble since the brokers were asked last.
     is_alarmed: bool,
     progress: Progress,
+    turns: Turns,
     silence: Silence,
     /// What was said of the consumer's trouble, and when.
     complaints: HashMap<String, Instant>,
@@ -318,6 +321,7 @@ impl<'c> Session<'_, 'c> {
                 self.hold(false)?;
                 self.gather()?;
                 self.look_for_ends()?;
+                self.take_turns()?;
             }
             self.tick_breakers()?;
             self.report_lag()?;
@@ -354,6 +358,7 @@ impl<'c> Session<'_, 'c> {
             None if self.is_ripe() => {
                 let next = self.spare.pop().unwrap_or_else(Batch::new);
                 let batch = std::mem::replace(&mut self.gathering, next);
+                self.turns.batch_is_read();
                 self.hand_over(batch)
             }
             None => Ok(()),
@@ -475,6 +480,7 @@ impl<'c> Session<'_, 'c> {
         }
         self.is_held = is_held;
         self.progress.forget();
+        self.turns.forget();
         self.gauges.values().for_each(|gauges| gauges.held(is_held));
         if is_held {
             tracing::warn!(worker = self.worker.number, "reading waits until what was read is delivered");
@@ -508,8 +514,15 @@ impl<'c> Session<'_, 'c> {
     /// Polls once. Whether there was a record.
     fn poll(&mut self, time: Duration) -> Result<bool, SessionEnd> {
         let metrics = &self.worker.plan.metrics;
+        let since = (time >= TICK).then(Instant::now);
         match self.consumer.poll(time) {
-            Polled::Nothing => return Ok(false),
+            Polled::Nothing => {
+                // It comes back sooner where there was something else to do.
+                if since.is_some_and(|since| since.elapsed() >= TICK) {
+                    self.turns.nothing_came();
+                }
+                return Ok(false);
+            }
             Polled::Record(record) => {
                 self.take(record)?;
                 return Ok(true);
@@ -539,6 +552,7 @@ impl<'c> Session<'_, 'c> {
                     metrics.dead_letter_topic(&self.worker.plan.outputs.dead_letter(&one.topic));
                     self.begin(&one)?;
                 }
+                self.turns.forget();
             }
             Polled::Stalled(all) => {
                 for gone in &all {
@@ -593,7 +607,25 @@ impl<'c> Session<'_, 'c> {
         self.complaints.insert(why, Instant::now());
     }
 
+    /// Lets partitions wait for those that would be left out.
+    fn take_turns(&mut self) -> Result<(), SessionEnd> {
+        let now = Instant::now();
+        if !self.turns.is_due(now) {
+            return Ok(());
+        }
+        let done = match self.turns.look(now, self.consumer.standing()) {
+            Next::GoOn => Ok(()),
+            Next::Aside(partitions) => {
+                tracing::debug!(worker = self.worker.number, partitions = %names(&partitions), "others have their turn");
+                self.consumer.set_aside(&partitions)
+            }
+            Next::All => self.consumer.recall(),
+        };
+        done.map_err(|trouble| SessionEnd::of(&trouble))
+    }
+
     fn forget(&mut self, partitions: &[TopicPartition]) {
+        self.turns.forget();
         for gauges in partitions.iter().filter_map(|one| self.gauges.remove(one)).collect::<Vec<_>>() {
             gauges.release();
         }
@@ -620,12 +652,13 @@ impl<'c> Session<'_, 'c> {
         }
     }
 
-    fn pause(&self, partition: &TopicPartition, is_paused: bool) -> Result<(), SessionEnd> {
+    fn pause(&mut self, partition: &TopicPartition, is_paused: bool) -> Result<(), SessionEnd> {
+        self.turns.forget();
         self.consumer.pause(partition, is_paused).map_err(|trouble| SessionEnd::of(&trouble))
     }
 
     /// Reads a partition or leaves it alone, as its breaker says.
-    fn obey(&self, partition: &TopicPartition, state: State) -> Result<(), SessionEnd> {
+    fn obey(&mut self, partition: &TopicPartition, state: State) -> Result<(), SessionEnd> {
         let is_paused = self.worker.plan.breaker.pauses && state == State::Open;
         if let Some(gauges) = self.gauges.get(partition) {
             let level = match state {
@@ -642,7 +675,7 @@ impl<'c> Session<'_, 'c> {
     }
 
     /// A breaker has turned.
-    fn turn(&self, turn: Turn) -> Result<(), SessionEnd> {
+    fn turn(&mut self, turn: Turn) -> Result<(), SessionEnd> {
         let Turn { partition, state, pause, cause } = turn;
         self.obey(&partition, state)?;
         let paused = self.worker.plan.breaker.pauses && state == State::Open;
@@ -820,7 +853,7 @@ impl<'c> Session<'_, 'c> {
         };
         self.silence.is_over();
         self.show_lag(&lag);
-        // Who waits on purpose is not stuck, nor is what an open breaker keeps from being read.
+        // Who waits on purpose is not stuck, nor is what an open breaker keeps from being read, or who has had its turn.
         if self.is_held {
             return Ok(());
         }

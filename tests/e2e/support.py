@@ -54,6 +54,8 @@ def config(brokers, registry, group, sources, prefix, delivery, port, instance):
         # Two deployments may read the same raw topics.
         "topics": {"prefix": prefix, "dead_letter_prefix": f"dlq.{prefix}"},
         "delivery": delivery,
+        # Where a test has some thousands of records, they are to be several transactions.
+        "batch": {"records": 1000},
         "http": {"listen": f"127.0.0.1:{port}"},
     }
 
