@@ -250,6 +250,28 @@ mod tests {
     }
 
     #[test]
+    fn who_is_aside_is_not_read_until_all_are_recalled_or_it_is_assigned_anew() {
+        let mut assigned = Assigned::default();
+        let [first, second, third] = [0, 1, 2].map(|nth| TopicPartition::new("raw.spree", nth));
+        assigned.add(first.clone(), 5, false);
+        assigned.add(second.clone(), 5, false);
+        assigned.add(third.clone(), 5, true);
+        assert!(assigned.set_aside(&first));
+        assert!(!assigned.set_aside(&first) && !assigned.set_aside(&third), "it is aside; it stands still");
+        assert_eq!(assigned.reading().collect::<Vec<_>>(), [&second]);
+        assert_eq!(assigned.flowing().count(), 2, "it has lag");
+        assigned.pause(&first, true);
+        assert_eq!(assigned.aside().count(), 0, "what is paused is not read when all are recalled");
+        assigned.recall();
+        assert_eq!(assigned.reading().collect::<Vec<_>>(), [&second]);
+        assert!(!assigned.set_aside(&first), "it is paused");
+        assigned.pause(&first, false);
+        assert!(assigned.set_aside(&first));
+        assigned.add(first.clone(), 6, false);
+        assert_eq!((assigned.aside().count(), assigned.reading().count()), (0, 2));
+    }
+
+    #[test]
     fn partitions_that_go_leave_the_others_as_they_are() {
         let mut assigned = Assigned::default();
         for partition in 0..4 {

@@ -35,7 +35,7 @@ pub struct Turns {
     barren: HashMap<TopicPartition, Instant>,
     /// How many batches there were in this turn.
     batches: u32,
-    /// How often nothing came, in this turn.
+    /// How often nothing came, in a row.
     dry: u32,
     is_void: bool,
 }
@@ -191,9 +191,7 @@ mod tests {
             }
             next
         }
-    }
 
-    impl Stage {
         fn standing(&self) -> Vec<Lag> {
             let lag = |nth: usize| Lag { partition: partition(nth), next: self.next[nth], end: self.end[nth] };
             (0..4).map(lag).collect()
