@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 import checks
-from world import ARRIVAL, BENCH, PARTITIONS, SCHEMA, SUBJECT, WORK, support
+from world import ARRIVAL, BENCH, PARTITIONS, SCHEMA, SUBJECT, WORK, Raw, support
 from support import servers
 
 # Bytes of an order as the peers write it, with Confluent's header: what whoever translates into it has to send. And of one of koine's
@@ -62,7 +62,7 @@ class Peer:
 
 @dataclass
 class Koine:
-    """koine at its defaults: `more` is what a case sets besides."""
+    """koine at its defaults: `more` is what a case sets besides, and `beside` a raw topic that it reads with that of the case."""
     name: str
     binary: Path
     delivery: str = "exactly_once"
@@ -70,12 +70,13 @@ class Koine:
     share: float = 1
     extensions: str | None = None
     more: dict = field(default_factory=dict)
+    beside: Raw | None = None
     ends = False
 
     def enter(self, world, raw, arrival=True, count=None):
         prefix = world.fresh("koine") + "."
         entry = Entry([], support.environment(), prefix + "group", [prefix + topic for topic in support.CANONICAL],
-                      [support.dlq_topic(prefix, raw.topic)], servers.free_port())
+                      [support.dlq_topic(prefix, one.topic) for one in self.raws(raw)], servers.free_port())
         world.create({topic: PARTITIONS for topic in entry.topics}, **(ARRIVAL if arrival else {}))
         world.create({topic: PARTITIONS for topic in entry.dead})
         path = world.run / f"{prefix}yaml"
@@ -87,14 +88,18 @@ class Koine:
         entry.command = [self.binary, "run", "--config", path]
         return entry
 
+    def raws(self, raw):
+        return [raw, self.beside] if self.beside else [raw]
+
     def config(self, world, raw, prefix, entry):
         """What has to be said, and nothing else: all that is not here is koine's default."""
-        source = {"topics": [raw.topic], "vendor": self.vendor} | ({"extensions": self.extensions} if self.extensions else {})
+        more = {"extensions": self.extensions} if self.extensions else {}
+        sources = [{"topics": [one.topic], "vendor": one.vendor} | more for one in self.raws(raw)]
         delivery = {} if self.delivery == "exactly_once" else {"delivery": self.delivery}
         return {
             "kafka": {"bootstrap_servers": world.kafka.brokers, "group": entry.group},
             "registry": {"url": world.registry.url},
-            "sources": [source],
+            "sources": sources,
             "topics": {"prefix": prefix, "dead_letter_prefix": f"dlq.{prefix}"},
             "http": {"listen": f"127.0.0.1:{entry.port}"},
         } | delivery | self.more

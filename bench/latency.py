@@ -1,5 +1,6 @@
 """How long a webhook is on its way at a moderate, even load: from its arrival in the raw topic, by the broker's clock, to the moment a
-read_committed consumer has what became of it. And how soon a contestant is there, and what it takes while nothing comes.
+read_committed consumer has what became of it; and the same beside a partition that is slow, for it has a backlog of large webhooks. And how soon a
+contestant is there, and what it takes while nothing comes.
 """
 import json
 import re
@@ -9,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
 from confluent_kafka import TopicPartition
 
@@ -22,6 +24,10 @@ WARM_UP_S = 5
 FOR_EVER = 2**62
 # What waits for a contestant's first record is in its topic before it starts.
 WAITING = 1000
+# A partition that is slow: each of its webhooks takes as long as some twenty orders, and more of them wait than can be done meanwhile. They are
+# another vendor's, so that what comes of them can be told by its key.
+SLOW = {"vendor": "bspk", "partitions": 1, "cart_bytes": 100_000}
+SLOW_S, SLOW_RATE = 20, 1500
 
 
 def run(world, given):
@@ -32,6 +38,8 @@ def run(world, given):
         say(f"round {number + 1}")
         for one in taking_part:
             rows.append(loaded(world, one, seconds) | {"kind": "load", "round": number + 1})
+        for one in (one for one in taking_part if isinstance(one, Koine)):
+            rows.append(loaded(world, beside_a_slow_partition(world, one, seconds), min(seconds, SLOW_S)) | {"kind": "slow", "round": number + 1})
     for number in range(starts):
         for one in taking_part:
             rows.append(first(world, one) | {"kind": "start", "round": number + 1})
@@ -50,6 +58,11 @@ def contestants(koine):
     return made
 
 
+def beside_a_slow_partition(world, koine, seconds):
+    slow = world.raw(count=SLOW_RATE * min(seconds, SLOW_S), **SLOW)
+    return replace(koine, name=f"{koine.name}, beside a slow partition", beside=slow)
+
+
 def assigned(world, topics):
     """A reader that has seen that there is nothing yet, and waits."""
     reader = world.reader()
@@ -65,6 +78,7 @@ def assigned(world, topics):
 
 
 def loaded(world, one, seconds):
+    slow = getattr(one, "beside", None)
     raw = Raw(world.fresh("raw.load"), "spree", RATE * seconds, 0)
     world.create({raw.topic: PARTITIONS}, **ARRIVAL)
     # Without ARRIVAL: what comes out has the time at which the raw record arrived.
@@ -74,12 +88,14 @@ def loaded(world, one, seconds):
         command = [sys.executable, BENCH / "feeder.py", world.kafka.brokers, raw.topic, str(RATE), str(seconds)]
         feeder = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         try:
-            found, delays = received(reader, process, raw.count)
+            found, delays = received(reader, process, raw.count, b"" if slow is None else raw.vendor.encode() + b":")
             fed = json.loads(feeder.communicate(timeout=60)[0])
         finally:
             feeder.kill()
             feeder.wait()
             reader.close()
+        if slow and world.stack.consumed(entry.group, [slow.topic]):
+            raise SystemExit(f"{one.name}: nothing of what was to be slow is left")
         process.stop()
     try:
         checked = one.check(world, raw, found)
@@ -94,8 +110,8 @@ def loaded(world, one, seconds):
     return row
 
 
-def received(reader, process, count):
-    """A sample of `count` records, and how many milliseconds each was on its way."""
+def received(reader, process, count, prefix):
+    """A sample of `count` records whose keys begin so, and how many milliseconds each was on its way."""
     found, delays, since, quiet_since = Output(), [], None, time.monotonic()
     while found.records < count:
         message = reader.poll(0.1)
@@ -106,6 +122,8 @@ def received(reader, process, count):
                 raise SystemExit(f"{found.records} of {count} records, and no more comes; {process.log}")
             continue
         quiet_since = time.monotonic()
+        if not message.key().startswith(prefix):
+            continue
         arrived = message.timestamp()[1]
         since = since or arrived
         found.records += 1

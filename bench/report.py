@@ -13,6 +13,8 @@ THROUGHPUT = [
 ]
 LOAD = [("p50 ms", "p50", "{:.1f}"), ("p99 ms", "p99", "{:.1f}"), ("p99.9 ms", "p999", "{:.1f}"), ("most ms", "most", "{:.0f}"),
         ("records/s", "rate", "{:,.0f}"), ("CPU-s/M", "cpu", "{:.1f}"), ("peak MiB", "rss", "{:.0f}")]
+# What it takes is that of the slow partition, too.
+SLOW = [column for column in LOAD if column[1] != "cpu"]
 START = [("first record s", "first", "{:.3f}")]
 IDLE = [("resident MiB", "rss", "{:.1f}"), ("% of a core", "cpu_percent", "{:.1f}")]
 WORKERS = [column for column in THROUGHPUT if column[1] in ("rate", "steady", "cpu", "broker_cpu", "rss", "first")]
@@ -124,7 +126,7 @@ def throughput(section):
 
 def latency(section):
     of = lambda kind: [row for row in section["rows"] if row["kind"] == kind]
-    return "\n\n".join([table(of("load"), LOAD), table(of("start"), START), table(of("idle"), IDLE)])
+    return "\n\n".join(table(of(kind), columns) for kind, columns in (("load", LOAD), ("slow", SLOW), ("start", START), ("idle", IDLE)))
 
 
 def scaling(section):
