@@ -130,6 +130,11 @@ fn check(config: &ClientConfig) -> Result<(), String> {
 /// The most that a broker sends at once, packed: the least that librdkafka takes. A larger batch of records is sent all the same.
 const FETCH_BYTES: u64 = 1_000_000;
 
+/// The most of one partition in that. Where one has a backlog and others read what comes as it comes, theirs is behind what was sent
+/// of the backlog: with all of an answer for one partition a backlog of 100 KB webhooks, packed fifty times, made others wait a second
+/// and more, with a quarter of it a quarter of a second (docs/performance.md).
+const PARTITION_FETCH_BYTES: u64 = 262_144;
+
 impl ConsumerSettings {
     /// Whether librdkafka knows all of these properties and takes their values.
     pub fn check(&self) -> Result<(), String> {
@@ -148,6 +153,7 @@ impl ConsumerSettings {
         // An answer is unpacked whole, whatever the queue holds. Left alone it has up to 1 MiB of each partition, packed, and
         // as much as the queue's size in all.
         config.set("fetch.max.bytes", FETCH_BYTES.to_string());
+        config.set("fetch.message.max.bytes", PARTITION_FETCH_BYTES.to_string());
         // A broker that has less waits so long for more. It is part of the latency when little comes in.
         config.set("fetch.min.bytes", "65536");
         config.set("fetch.wait.max.ms", "50");
@@ -162,11 +168,15 @@ impl ConsumerSettings {
             config.set("partition.assignment.strategy", "cooperative-sticky");
         }
         self.connection.passed_through(&mut config);
+        let is_set = |name| self.connection.properties.iter().any(|(set, _)| set == name);
+        // Kafka's own name for it: librdkafka takes whichever of the two comes last, and they come in no order.
+        if is_set("max.partition.fetch.bytes") && !is_set("fetch.message.max.bytes") {
+            config.remove("fetch.message.max.bytes");
+        }
         // librdkafka refuses to fetch less than that, which is meant for producers.
         let number = |config: &ClientConfig, name| config.get(name).and_then(|value| value.trim().parse::<u64>().ok());
-        let is_own = self.connection.properties.iter().any(|(name, _)| name == "fetch.max.bytes");
-        if let Some(message) = number(&config, "message.max.bytes").filter(|message| *message > FETCH_BYTES && !is_own)
-        {
+        let is_larger = |message: &u64| *message > FETCH_BYTES && !is_set("fetch.max.bytes");
+        if let Some(message) = number(&config, "message.max.bytes").filter(is_larger) {
             config.set("fetch.max.bytes", message.to_string());
         }
         if let Some(member) = config.get("group.instance.id").map(str::to_owned) {
@@ -302,6 +312,20 @@ mod tests {
         assert_eq!(is_taken(&own), Ok(()));
         let too_small = [("fetch.max.bytes", "2000000"), ("message.max.bytes", "5000000")];
         assert!(is_taken(&too_small).is_err_and(|why| why.contains("fetch.max.bytes")), "it is said, and not mended");
+    }
+
+    #[test]
+    fn what_comes_of_one_partition_at_once_is_bounded_by_either_name() {
+        let fetched = |properties: &[(&str, &str)]| {
+            let native = consumer(properties).create_native_config().unwrap();
+            native.get("fetch.message.max.bytes").unwrap()
+        };
+        assert_eq!(fetched(&[]), "262144");
+        assert_eq!(fetched(&[("fetch.message.max.bytes", "500000")]), "500000");
+        // In whatever order a map has them: it is another for each.
+        for _ in 0..20 {
+            assert_eq!(fetched(&[("max.partition.fetch.bytes", "500000")]), "500000");
+        }
     }
 
     #[test]
