@@ -2,7 +2,7 @@
 //! at a time. Every value is checked, read or not: number grammar, escapes, surrogate pairs, control characters,
 //! duplicate keys, depth. Knows no vendor.
 
-use super::shapes::Shape;
+use super::shapes::{Due, Shape};
 use super::tape::{Kind, Slot, Tape, tag};
 use crate::reject::{Code, Reject};
 use wide::u8x16;
@@ -41,6 +41,15 @@ pub(super) struct Key {
     end: u32,
     /// As [`Slot`] has it.
     pub in_arena: bool,
+}
+
+impl Key {
+    /// One that is due, from its first quote on.
+    #[inline(always)]
+    fn of(due: Due, start: usize) -> Key {
+        let (at, end) = (start as u32 + 1, start as u32 + u32::from(due.text_len));
+        Key { shape: due.shape, tag: due.tag, at, len: due.key_len.into(), end, in_arena: false }
+    }
 }
 
 impl Value {
@@ -158,17 +167,29 @@ impl Parser<'_, '_> {
             return Ok(Value::new(Kind::Object, 0, 0, i + 1));
         }
         loop {
-            let key = self.key(i, shape, base)?;
+            let rest = self.bytes.get(i..).unwrap_or_default();
+            let key = match self.tape.shapes.next(shape, rest) {
+                Some(due) => {
+                    let key = Key::of(due, i);
+                    // Nearly every pair is this one: in a hand of its own, nothing of it has to wait in memory.
+                    if let Some((at, quote)) = self.plain(key.end as usize) {
+                        shape = key.shape;
+                        self.put(&key, Value::quoted(Kind::Plain, at, quote));
+                        let (is_more, next) = self.goes_on(quote + 1, b'}')?;
+                        i = next;
+                        if is_more {
+                            continue;
+                        }
+                        break;
+                    }
+                    key
+                }
+                None => self.key_by_letters(i, shape, base)?,
+            };
             shape = key.shape;
             let value = self.value(key.end as usize, depth, shape)?;
             let end = value.end();
-            self.tape.open.push(Slot {
-                tag: key.tag,
-                key_at: key.at,
-                key_len: key.len,
-                key_in_arena: key.in_arena,
-                ..value.slot()
-            });
+            self.put(&key, value);
             let (is_more, next) = self.goes_on(end, b'}')?;
             i = next;
             if !is_more {
@@ -214,25 +235,21 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// A child of the container that is open.
+    #[inline(always)]
+    fn put(&mut self, key: &Key, value: Value) {
+        let (tag, key_at, key_len, key_in_arena) = (key.tag, key.at, key.len, key.in_arena);
+        self.tape.open.push(Slot { tag, key_at, key_len, key_in_arena, ..value.slot() });
+    }
+
     #[inline(always)]
     fn close(&mut self, kind: Kind, base: usize, end: usize) -> Value {
         let slot = self.tape.close(kind, base);
         Value { kind, shape: Shape::NONE, at: slot.at, len: slot.len, end: end as u32 }
     }
 
-    /// Over a key. `before` are the keys that the object has already, from `base` on.
-    #[inline(always)]
-    fn key(&mut self, start: usize, before: Shape, base: usize) -> Result<Key, Fail> {
-        match self.tape.shapes.next(before, self.bytes.get(start..).unwrap_or_default()) {
-            Some(due) => {
-                let (at, end) = (start as u32 + 1, start as u32 + u32::from(due.text_len));
-                Ok(Key { shape: due.shape, tag: due.tag, at, len: due.key_len.into(), end, in_arena: false })
-            }
-            None => self.key_by_letters(start, before, base),
-        }
-    }
-
-    /// A key with escapes is undone at once, so that `"a"` and `"\u0061"` are the same key.
+    /// Over a key that is not due. `before` are the keys that the object has already, from `base` on. One with escapes is
+    /// undone at once, so that `"a"` and `"\u0061"` are the same key.
     #[inline(never)]
     fn key_by_letters(&mut self, start: usize, before: Shape, base: usize) -> Result<Key, Fail> {
         let start = self.space(start);
@@ -275,6 +292,16 @@ impl Parser<'_, '_> {
         (key.tag, key.in_arena) = (tag(plain.as_bytes()), true);
         (key.at, key.len) = (self.tape.arena.len() as u32, plain.len() as u32);
         self.tape.arena.push_str(&plain);
+    }
+
+    /// Where a text without escapes begins and ends, if one stands here.
+    #[inline(always)]
+    fn plain(&self, quote: usize) -> Option<(usize, usize)> {
+        if self.peek(quote) != b'"' {
+            return None;
+        }
+        let end = plain_end(self.bytes, quote + 1);
+        (self.peek(end) == b'"').then_some((quote + 1, end))
     }
 
     #[inline(always)]
