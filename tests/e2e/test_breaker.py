@@ -37,9 +37,13 @@ class Feed:
 
 def gauge(koine, name, topic, **labels):
     """The one sample of a partition's gauge."""
-    wanted = {"topic": topic, "partition": "0"} | labels
-    [value] = [value for metric, have, value in koine.metrics() if metric == name and wanted.items() <= have.items()]
+    [value] = samples(koine, name, topic, **labels)
     return value
+
+
+def samples(koine, name, topic, **labels):
+    wanted = {"topic": topic, "partition": "0"} | labels
+    return [value for metric, have, value in koine.metrics() if metric == name and wanted.items() <= have.items()]
 
 
 def breaker(koine, *arguments):
@@ -53,7 +57,8 @@ def until_open(koine, feed):
     def is_open():
         koine.alive()
         feed.send(20, good=False)
-        return gauge(koine, "koine_breaker_state", feed.topic) == 2
+        # None while the partition is not this process's: a broker that is silent for long ends its session.
+        return samples(koine, "koine_breaker_state", feed.topic) == [2]
     wait_for(is_open, "the breaker opens", 60, 0.02)
 
 

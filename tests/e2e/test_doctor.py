@@ -38,6 +38,10 @@ class Visit:
         return {(one["finding"], one["place"]) for one in self.report["findings"]} - {
             (one["finding"], one["place"]) for one in self.report["findings"] if one["finding"] in ALWAYS}
 
+    @property
+    def met_silence(self):
+        return any(finding.startswith("brokers.rights") for finding, _ in self.found)
+
     def cure(self, finding, place):
         [cure] = [one["cure"] for one in self.report["findings"] if (one["finding"], one["place"]) == (finding, place)]
         return cure
@@ -50,6 +54,12 @@ def doctor(deployment, **changed):
     for section, settings in changed.items():
         document[section] = {**document.get(section, {}), **settings} if isinstance(settings, dict) else settings
     path.write_text(yaml.safe_dump(document, sort_keys=False))
+    visit = visited(deployment, path)
+    # A broker that the whole of these tests keeps busy has been silent for six seconds: then it says so, and is asked once more.
+    return visited(deployment, path) if visit.met_silence else visit
+
+
+def visited(deployment, path):
     done = subprocess.run([deployment.binary, "doctor", "--config", path, "--format", "json"], env=environment(), cwd=deployment.directory,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     assert done.returncode in (0, 1), done.stdout + done.stderr
