@@ -55,7 +55,8 @@ def doctor(deployment, **changed):
         document[section] = {**document.get(section, {}), **settings} if isinstance(settings, dict) else settings
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     visit = visited(deployment, path)
-    # A broker that the whole of these tests keeps busy has been silent for six seconds: then it says so, and is asked once more.
+    # Whoever gets no answer of a busy broker says that nobody has checked its rights, which is right: it is asked once more, and what it
+    # says then counts.
     return visited(deployment, path) if visit.met_silence else visit
 
 
