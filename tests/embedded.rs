@@ -597,6 +597,31 @@ fn at_least_once_brings_everything_too() {
     check(&stage, &sent, true);
 }
 
+/// A rebalance that ends while a commit is on its way has it refused, and who has read all there is has no other to come.
+#[test]
+fn a_commit_that_is_refused_is_made_again_though_nothing_more_comes() {
+    for (refused, stops_at_once) in [(5, false), (3, true)] {
+        let stage = Stage::new();
+        let sent = stage.send(200);
+        stage
+            .cluster
+            .request_errors(RDKafkaApiKey::OffsetCommit, &vec![RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS; refused]);
+        let handle = stage.start(false);
+        stage.until_done(sent.len());
+        let handle = if stops_at_once {
+            stop(handle);
+            None
+        } else {
+            Some(handle)
+        };
+        stage.until_committed(sent.len());
+        handle.into_iter().for_each(stop);
+        check(&stage, &sent, true);
+        let commits = |result: &str| stage.metric(&format!("koine_commits_total{{result=\"{result}\"}}"));
+        assert_eq!((commits("failed"), commits("ok") >= 1.0), (refused as f64, true));
+    }
+}
+
 #[test]
 fn a_second_start_goes_on_where_the_first_stopped() {
     let stage = Stage::new();

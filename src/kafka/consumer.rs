@@ -13,7 +13,7 @@ use super::trouble::{self, Trouble};
 use super::{Offsets, TopicPartition};
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
@@ -22,6 +22,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -59,6 +60,23 @@ pub enum Polled<'c> {
 pub struct Membership {
     pub(super) group: Arc<str>,
     pub(super) metadata: Arc<ConsumerGroupMetadata>,
+}
+
+/// A commit on its way. It goes before the consumer does.
+pub struct Commit<'c> {
+    awaited: native::Awaited,
+    _consumer: PhantomData<&'c Consumer>,
+}
+
+impl Commit<'_> {
+    /// Whether it is done; nothing, where that is not known within this time.
+    pub fn done(&self, within: Duration) -> Option<Result<(), Trouble>> {
+        Some(self.awaited.done(within)?.map_err(not_committed))
+    }
+}
+
+fn not_committed(code: Code) -> Trouble {
+    trouble::of_consumer(&KafkaError::ConsumerCommit(code))
 }
 
 /// A rebalance that librdkafka has told of and we have not answered.
@@ -124,12 +142,6 @@ impl ConsumerContext for Context {
         };
         if let Ok(mut rebalances) = self.rebalances.lock() {
             rebalances.push_back((event, Instant::now()));
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::warn!(%error, "offsets were not committed; the next commit covers them");
         }
     }
 }
@@ -739,11 +751,11 @@ impl Consumer {
         self.state.borrow().has_joined
     }
 
-    /// Commits without a transaction.
-    pub fn commit(&self, offsets: &Offsets, and_wait: bool) -> Result<(), Trouble> {
+    /// Commits without a transaction, and does not wait for it. A rebalance that comes before it has it refused.
+    pub fn commit(&self, offsets: &Offsets) -> Result<Commit<'_>, Trouble> {
         let list = offset_list(offsets).map_err(|error| Trouble::Fatal(error.to_string()))?;
-        let mode = if and_wait { CommitMode::Sync } else { CommitMode::Async };
-        self.base.commit(&list, mode).map_err(|error| trouble::of_consumer(&error))
+        let awaited = native::commit(self.base.client(), &list).map_err(not_committed)?;
+        Ok(Commit { awaited, _consumer: PhantomData })
     }
 
     /// For each partition that is read: where it is and how much is still to come. Asks the brokers; an error means that none

@@ -22,7 +22,7 @@ mod topics;
 mod trouble;
 
 pub use assignment::{Gone, Side};
-pub use consumer::{Consumer, Lag, Membership, Polled};
+pub use consumer::{Commit, Consumer, Lag, Membership, Polled};
 pub use embedded::{EmbeddedBroker, Writer};
 pub use inspect::{Cluster, NoTransactions, Right, Rights, Settings, Topic, try_transactions};
 pub use login::{Credentials, NoToken, Token};

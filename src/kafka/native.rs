@@ -7,6 +7,7 @@ use rdkafka::bindings;
 use rdkafka::client::{Client, OAuthToken};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
+use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use std::ffi::{CStr, CString, c_char};
 use std::time::Duration;
@@ -249,7 +250,30 @@ pub fn ask_committed<C: ClientContext>(
     })
 }
 
+/// Commits for a consumer's group, without waiting.
+///
+/// The wrapper's asynchronous commit tells nobody what became of it: librdkafka tells the callback that a client was made with, and
+/// the wrapper makes its clients with none.
+pub fn commit<C: ClientContext>(client: &Client<C>, offsets: &TopicPartitionList) -> Result<Awaited, RDKafkaErrorCode> {
+    let handle = client.native_ptr();
+    // SAFETY: the handle is that of a client that is alive as long as the reference. Whoever gets the queue is told that it has to
+    // go before the client.
+    let queue = unsafe { bindings::rd_kafka_queue_new(handle) };
+    let queue = Owned::new(queue, bindings::rd_kafka_queue_destroy).ok_or(RDKafkaErrorCode::Fail)?;
+    // SAFETY: client, offsets and queue are alive, and the offsets are copied; without a callback the answer is an event.
+    let error = unsafe { bindings::rd_kafka_commit_queue(handle, offsets.ptr(), queue.it, None, std::ptr::null_mut()) };
+    match error {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(Awaited { queue }),
+        error => Err(error.into()),
+    }
+}
+
 impl Awaited {
+    /// The answer to [`commit`]; nothing, where it has not come in time. One partition that is refused makes it an error.
+    pub fn done(&self, timeout: Duration) -> Option<Result<(), RDKafkaErrorCode>> {
+        self.answer(timeout).map(|answer| answer.map(drop))
+    }
+
     /// The answer to [`ask_committed`]; nothing, where it has not come in time.
     pub fn committed(&self, timeout: Duration) -> Option<Result<Committed, RDKafkaErrorCode>> {
         self.answer(timeout).map(|answer| committed_of(&answer?))

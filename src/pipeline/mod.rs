@@ -15,6 +15,7 @@
 mod batch;
 mod breaker;
 mod breakers;
+mod commits;
 mod control;
 mod counts;
 mod courier;

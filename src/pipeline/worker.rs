@@ -7,6 +7,7 @@
 use super::batch::Batch;
 use super::breaker::State;
 use super::breakers::{Breakers, Turn};
+use super::commits::Commits;
 use super::control::{Backoff, Control, Pulse};
 use super::counts;
 use super::courier::{Courier, End, Finished, Job};
@@ -35,6 +36,8 @@ const GLANCE_EVERY: u32 = 64;
 const HOLD_AFTER: Duration = Duration::from_secs(3);
 /// How long partitions that must go wait for what was read of them.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How long they, or a stop, wait until what was delivered is committed, too.
+const SETTLE: Duration = Duration::from_secs(5);
 /// How often the same trouble of the consumer is said.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 const LAG_EVERY: Duration = Duration::from_secs(15);
@@ -180,6 +183,7 @@ impl Worker {
                 waiting: VecDeque::new(),
                 spare: Vec::new(),
                 in_flight: None,
+                commits: Commits::new(consumer),
                 again_at: None,
                 backoff: Backoff::new(),
                 source: (String::new(), 0),
@@ -262,6 +266,8 @@ struct Session<'s, 'c> {
     waiting: VecDeque<Batch<'c>>,
     spare: Vec<Batch<'c>>,
     in_flight: Option<InFlight>,
+    /// Of deliveries without transactions.
+    commits: Commits<'c>,
     /// When to hand over what came back.
     again_at: Option<Instant>,
     backoff: Backoff,
@@ -305,7 +311,8 @@ impl<'c> Session<'_, 'c> {
             self.worker.heart.beat();
             // Who has no partition, or waits to be told where they start, is a member all the same.
             self.worker.heart.group_joined(self.consumer.has_joined());
-            self.collect(Duration::ZERO, false)?;
+            self.collect(Duration::ZERO)?;
+            self.commits.advance(Duration::ZERO, &self.worker.plan.metrics);
             if self.worker.control.is_stopping() {
                 self.deliver_all(None)?;
                 return Ok(SessionEnd::Stopped);
@@ -387,7 +394,7 @@ impl<'c> Session<'_, 'c> {
     }
 
     /// Hears from the courier, if it is back within `time`.
-    fn collect(&mut self, time: Duration, and_wait: bool) -> Result<(), SessionEnd> {
+    fn collect(&mut self, time: Duration) -> Result<(), SessionEnd> {
         if self.in_flight.is_none() {
             return Ok(());
         }
@@ -408,11 +415,8 @@ impl<'c> Session<'_, 'c> {
                 if !self.worker.plan.exactly_once {
                     // What is somebody else's now is theirs to commit.
                     offsets.retain(|(partition, _)| !lost.contains(partition));
-                    let committed = self.consumer.commit(&offsets, and_wait);
-                    self.worker.plan.metrics.offset_commit(committed.is_ok());
-                    if let Err(trouble) = committed {
-                        tracing::warn!(why = %trouble, "offsets were not committed; the next commit covers them");
-                    }
+                    self.commits.owe(offsets);
+                    self.commits.advance(Duration::ZERO, &self.worker.plan.metrics);
                 }
                 counts::count(&batch, self.tally, &self.worker.plan);
                 let mut settled = batch.webhooks();
@@ -465,7 +469,7 @@ impl<'c> Session<'_, 'c> {
 
     /// Waits for the courier, and stays in the group meanwhile.
     fn wait(&mut self) -> Result<(), SessionEnd> {
-        self.collect(TICK, false)?;
+        self.collect(TICK)?;
         // A batch that came back did so because the group has moved on: only polling tells where to.
         if self.is_long_away() || (self.in_flight.is_none() && !self.waiting.is_empty()) {
             self.hold(true)?;
@@ -501,7 +505,7 @@ impl<'c> Session<'_, 'c> {
             };
             if !self.poll(time)? {
                 // It is due, and the courier is away: what comes first, he or a record.
-                return if time.is_zero() { self.collect(GLANCE, false) } else { Ok(()) };
+                return if time.is_zero() { self.collect(GLANCE) } else { Ok(()) };
             }
             let may_go_on = self.in_flight.is_some() && !self.is_full() && nth % GLANCE_EVERY != 0;
             if self.is_ripe() && !may_go_on {
@@ -626,6 +630,7 @@ impl<'c> Session<'_, 'c> {
 
     fn forget(&mut self, partitions: &[TopicPartition]) {
         self.turns.forget();
+        self.commits.forget(partitions);
         for gauges in partitions.iter().filter_map(|one| self.gauges.remove(one)).collect::<Vec<_>>() {
             gauges.release();
         }
@@ -760,6 +765,7 @@ impl<'c> Session<'_, 'c> {
     /// Delivers what was read of partitions that are to go; what cannot be delivered in time is let go undone.
     fn finish_with(&mut self, going: &[TopicPartition]) -> Result<(), SessionEnd> {
         let is_touched = self.in_flight.is_some()
+            || self.commits.owes_any_of(going)
             || self.gathering.has_any_of(going)
             || self.waiting.iter().any(|batch| batch.has_any_of(going));
         if is_touched && !self.deliver_all(Some(Instant::now() + DRAIN))? {
@@ -770,8 +776,28 @@ impl<'c> Session<'_, 'c> {
         Ok(())
     }
 
-    /// Delivers everything that was read. Whether it was done in time.
+    /// Delivers everything that was read, and has it committed. Whether it was delivered in time.
     fn deliver_all(&mut self, until: Option<Instant>) -> Result<bool, SessionEnd> {
+        let is_delivered = self.deliver_what_was_read(until)?;
+        self.settle(until);
+        Ok(is_delivered)
+    }
+
+    /// Waits until what was delivered is committed; without transactions that comes after it.
+    fn settle(&mut self, until: Option<Instant>) {
+        let latest = Instant::now() + SETTLE;
+        let until = until.map_or(latest, |until| until.min(latest));
+        while !self.commits.are_done() {
+            self.worker.heart.beat();
+            self.commits.advance(TICK, &self.worker.plan.metrics);
+            if self.worker.control.is_given_up() || Instant::now() >= until {
+                tracing::warn!("not all that was delivered could be committed: it will be delivered again");
+                return;
+            }
+        }
+    }
+
+    fn deliver_what_was_read(&mut self, until: Option<Instant>) -> Result<bool, SessionEnd> {
         loop {
             self.worker.heart.beat();
             if self.in_flight.is_none() && self.again_at.is_none_or(|at| Instant::now() >= at) {
@@ -783,7 +809,7 @@ impl<'c> Session<'_, 'c> {
                 self.hand_over(batch)?;
             }
             if self.in_flight.is_some() {
-                self.collect(TICK, true)?;
+                self.collect(TICK)?;
             } else {
                 self.worker.control.sleep(TICK, || false);
             }
@@ -799,7 +825,7 @@ impl<'c> Session<'_, 'c> {
         self.worker.pulse.recall(true);
         while self.in_flight.is_some() {
             self.worker.heart.beat();
-            if self.collect(TICK, true).is_err() {
+            if self.collect(TICK).is_err() {
                 break;
             }
         }
