@@ -5,8 +5,9 @@
 //! batches.
 
 use super::control::Backoff;
-use crate::kafka::{Commit, Consumer, Offsets, TopicPartition};
+use crate::kafka::{Commit, Consumer, NextOffset, Offsets, TopicPartition};
 use crate::telemetry::Metrics;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 pub struct Commits<'c> {
@@ -30,11 +31,11 @@ impl<'c> Commits<'c> {
 
     /// They are somebody else's now, and so is what they have to commit.
     pub fn forget(&mut self, partitions: &[TopicPartition]) {
-        self.owed.0.retain(|(one, _)| !partitions.contains(one));
+        self.owed.forget(partitions);
     }
 
     pub fn owes_any_of(&self, partitions: &[TopicPartition]) -> bool {
-        self.owed.0.iter().any(|(one, _)| partitions.contains(one))
+        partitions.iter().any(|one| self.owed.0.contains_key(one))
     }
 
     pub fn are_done(&self) -> bool {
@@ -65,8 +66,9 @@ impl<'c> Commits<'c> {
             return std::thread::sleep(pause.min(within));
         }
         self.again_at = None;
-        match self.consumer.commit(&self.owed.0) {
-            Ok(commit) => self.on_its_way = Some((commit, self.owed.0.clone())),
+        let offsets = self.owed.offsets();
+        match self.consumer.commit(&offsets) {
+            Ok(commit) => self.on_its_way = Some((commit, offsets)),
             Err(trouble) => self.failed(&trouble, metrics),
         }
     }
@@ -81,38 +83,63 @@ impl<'c> Commits<'c> {
 
 /// Up to where each partition is delivered, where that is not known to be committed.
 #[derive(Default)]
-struct Owed(Offsets);
+struct Owed(HashMap<TopicPartition, NextOffset>);
 
 impl Owed {
     fn add(&mut self, delivered: Offsets) {
-        for (partition, next) in delivered {
-            match self.0.iter_mut().find(|(one, _)| *one == partition) {
-                Some((_, owed)) => *owed = next,
-                None => self.0.push((partition, next)),
-            }
-        }
+        self.0.extend(delivered);
+    }
+
+    fn offsets(&self) -> Offsets {
+        self.0.iter().map(|(partition, next)| (partition.clone(), *next)).collect()
     }
 
     /// These are committed. What has been delivered meanwhile is not.
     fn pay(&mut self, committed: &Offsets) {
-        self.0.retain(|owed| !committed.contains(owed));
+        for (partition, next) in committed {
+            if self.0.get(partition) == Some(next) {
+                self.0.remove(partition);
+            }
+        }
+    }
+
+    fn forget(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            self.0.remove(partition);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::NextOffset;
+
+    fn at(partition: i32, done: i64) -> (TopicPartition, NextOffset) {
+        (TopicPartition::new("t", partition), NextOffset::after(done))
+    }
+
+    fn sorted(owed: &Owed) -> Offsets {
+        let mut offsets = owed.offsets();
+        offsets.sort_unstable();
+        offsets
+    }
 
     #[test]
     fn what_was_delivered_while_a_commit_was_on_its_way_is_still_owed() {
-        let at = |partition, done| (TopicPartition::new("t", partition), NextOffset::after(done));
         let mut owed = Owed::default();
         owed.add(vec![at(0, 9), at(1, 5)]);
-        let on_its_way = owed.0.clone();
+        let on_its_way = owed.offsets();
         owed.add(vec![at(0, 19), at(2, 3)]);
-        assert_eq!(owed.0, [at(0, 19), at(1, 5), at(2, 3)], "one offset a partition, the latest");
+        assert_eq!(sorted(&owed), [at(0, 19), at(1, 5), at(2, 3)], "one offset a partition, the latest");
         owed.pay(&on_its_way);
-        assert_eq!(owed.0, [at(0, 19), at(2, 3)]);
+        assert_eq!(sorted(&owed), [at(0, 19), at(2, 3)]);
+    }
+
+    #[test]
+    fn what_is_somebody_elses_is_not_owed() {
+        let mut owed = Owed::default();
+        owed.add(vec![at(0, 9), at(1, 5)]);
+        owed.forget(&[at(0, 0).0, at(2, 0).0]);
+        assert_eq!(sorted(&owed), [at(1, 5)]);
     }
 }
